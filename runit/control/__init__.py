@@ -1,0 +1,1 @@
+"""Those who command the tree: sv and runsvchdir."""

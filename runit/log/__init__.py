@@ -1,0 +1,1 @@
+"""Those who keep what services say: svlogd, log directories, patterns."""

@@ -1,0 +1,1 @@
+"""What a process is and hands on: its name, environment, signals; chpst, pause."""

@@ -1,0 +1,42 @@
+"""Signal dispositions: what the interpreter changed, undone.
+
+At its start the interpreter ignores PIPE and XFSZ, which every exec'd program
+would inherit, and turns INT into an exception.  Supervisors go further than the
+reference: nothing that they were started with leaks into services.
+
+`_signal` is the built-in part of the signal module; the module itself costs a
+cold program five milliseconds.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal as _signal
+else:
+    import _signal
+
+LAST = 64
+
+
+def as_given() -> None:
+    """For programs that start another or write to pipes: behave as C programs do.
+
+    PIPE, XFSZ and INT act as they would have without the interpreter in between.
+    """
+    for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
+        _signal.signal(number, _signal.SIG_DFL)
+    if _signal.getsignal(_signal.SIGINT) != _signal.SIG_IGN:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+
+
+def cleanse() -> None:
+    """For supervisors: every signal to its default, and none blocked."""
+    for number in range(1, LAST + 1):
+        if number in (_signal.SIGKILL, _signal.SIGSTOP):
+            continue
+        try:
+            _signal.signal(number, _signal.SIG_DFL)
+        except (OSError, ValueError):  # those that the C library keeps for itself
+            continue
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, [])

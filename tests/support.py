@@ -1,0 +1,196 @@
+"""What tests share: the programs under test, service directories, waiting.
+
+Tests run real processes.  They wait for what they expect with a deadline that is
+only reached when something is broken; nothing here measures time.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+
+DEADLINE = 30.0
+"""Seconds until a wait is given up: far longer than a loaded machine needs."""
+
+REFERENCE = Path("/usr/bin")
+"""Where Debian puts the programs of its runit package."""
+
+
+def has_reference(*programs: str) -> bool:
+    """Whether the C programs are there (an ELF file, not a script of ours)."""
+    for program in programs or ("runsv", "runsvdir", "sv", "svlogd", "chpst"):
+        found = shutil.which(program, path="/usr/bin:/usr/sbin")
+        if found is None or Path(found).read_bytes()[:4] != b"\x7fELF":
+            return False
+    return True
+
+
+def wait_for(condition: Callable[[], T], what: str = "", deadline: float = DEADLINE) -> T:
+    """Ask CONDITION until it is true; returns its value, fails at the deadline."""
+    end = time.monotonic() + deadline
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < end, f"waited in vain for {what or condition}"
+        time.sleep(0.005)
+
+
+def build(root: Path, files: Mapping[str, str | bytes | None]) -> Path:
+    """Make a tree: name to content; None makes a directory.
+
+    What starts with ``#!`` becomes executable.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        path = root / name
+        if content is None:
+            path.mkdir(parents=True, exist_ok=True)
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        data = content.encode() if isinstance(content, str) else content
+        path.write_bytes(data)
+        if data.startswith(b"#!"):
+            path.chmod(0o755)
+    return root
+
+
+def stat(service: Path) -> str:
+    """supervise/stat without its newline, empty when there is none."""
+    try:
+        return (service / "supervise/stat").read_text().rstrip("\n")
+    except OSError:
+        return ""
+
+
+def pid(service: Path) -> int:
+    """The service's pid from supervise/pid, 0 when down."""
+    try:
+        return int((service / "supervise/pid").read_text() or 0)
+    except (OSError, ValueError):
+        return 0
+
+
+def command(service: Path, letters: str | bytes) -> None:
+    """Write control characters to a service, as printf would."""
+    data = letters.encode() if isinstance(letters, str) else letters
+    control = os.open(service / "supervise/control", os.O_WRONLY | os.O_NONBLOCK)
+    try:
+        os.write(control, data)
+    finally:
+        os.close(control)
+
+
+def alive(process: int) -> bool:
+    """Whether a process exists and is no zombie."""
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return False
+    return state not in "ZX"
+
+
+class Suite:
+    """One set of programs: ours, or the reference's."""
+
+    def __init__(self, directory: Path, name: str) -> None:
+        self.directory = directory
+        self.name = name
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def program(self, name: str) -> str:
+        """The path of a program."""
+        for directory in (self.directory, Path("/usr/sbin")):
+            if (directory / name).exists():
+                return str(directory / name)
+        raise FileNotFoundError(name)
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """The environment for it: its own programs come first on PATH."""
+        environment = {**os.environ, "PATH": f"{self.directory}:{os.environ['PATH']}", **more}
+        for variable in ("SVDIR", "SVWAIT", "RUNSVDIR"):
+            if variable not in more:
+                environment.pop(variable, None)
+        return environment
+
+    def run(
+        self, name: str, *arguments: str | bytes | Path, **options: object
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run a program to its end; output as bytes; pass subprocess's options."""
+        options.setdefault("env", self.environment())
+        options.setdefault("stdin", None if "input" in options else subprocess.DEVNULL)
+        options.setdefault("timeout", 60)
+        if options["stdin"] is None:
+            del options["stdin"]
+        return subprocess.run(
+            [self.program(name), *arguments], capture_output=True, check=False, **options
+        )
+
+    def start(
+        self, name: str, *arguments: str | bytes | Path, **options: object
+    ) -> subprocess.Popen[bytes]:
+        """Start a program in the background; the caller ends it."""
+        options.setdefault("env", self.environment())
+        options.setdefault("stdin", subprocess.DEVNULL)
+        return subprocess.Popen([self.program(name), *arguments], **options)
+
+    @contextmanager
+    def runsv(self, service: Path, **options: object) -> Iterator[subprocess.Popen[bytes]]:
+        """A runsv on SERVICE, up when the block starts, ended after it.
+
+        Up means that its FIFO is read: whether the service runs is for the test
+        to wait for.
+        """
+        process = self.start("runsv", service, **options)
+        try:
+            wait_for(lambda: supervised(service) or process.poll() is not None, "runsv")
+            yield process
+        finally:
+            end_runsv(process, service)
+
+
+def supervised(service: Path) -> bool:
+    """Whether a runsv holds the read end of supervise/ok and has written a status."""
+    try:
+        os.close(os.open(service / "supervise/ok", os.O_WRONLY | os.O_NONBLOCK))
+    except OSError:
+        return False
+    return (service / "supervise/status").exists()
+
+
+def end_runsv(process: subprocess.Popen[bytes], service: Path) -> None:
+    """TERM; whatever does not go in time is killed, the service's processes too."""
+    if process.poll() is None:
+        process.terminate()
+        command_quietly(service, "c")
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            pids = [pid(service), pid(service / "log")]
+            process.kill()
+            process.wait()
+            for one in pids:
+                if one:
+                    try:
+                        os.kill(one, signal.SIGKILL)
+                    except ProcessLookupError:
+                        pass
+
+
+def command_quietly(service: Path, letters: str) -> None:
+    """As `command`, but a dead runsv is no error."""
+    try:
+        command(service, letters)
+    except OSError:
+        pass
