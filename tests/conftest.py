@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -13,6 +14,21 @@ from support import REFERENCE, Suite, has_reference
 ROOT = Path(__file__).resolve().parent.parent
 
 
+DEPENDENCIES = ("inotify_simple", "psutil", "daemon", "lockfile")
+
+
+def packages(directory: Path) -> Path:
+    """A private package directory as an installation has it: the suite and what it needs."""
+    (directory / "runit").symlink_to(ROOT / "runit")
+    for name in DEPENDENCIES:
+        found = importlib.util.find_spec(name)
+        if found is not None and found.origin is not None:
+            path = Path(found.origin)
+            path = path.parent if path.name == "__init__.py" else path
+            (directory / path.name).symlink_to(path)
+    return directory
+
+
 @pytest.fixture(scope="session")
 def ours(tmp_path_factory: pytest.TempPathFactory) -> Suite:
     """Our programs: the installed ones in $PYRUNIT_BIN, else launchers on this checkout."""
@@ -20,11 +36,12 @@ def ours(tmp_path_factory: pytest.TempPathFactory) -> Suite:
     if installed:
         return Suite(Path(installed), "ours")
     directory = tmp_path_factory.mktemp("bin")
+    package = packages(tmp_path_factory.mktemp("package"))
     subprocess.run(
         [
             sys.executable,
             ROOT / "runit/launchers.py",
-            f"--package={ROOT}",
+            f"--package={package}",
             f"--bindir={directory}",
             f"--sbindir={directory}",
         ],
