@@ -1,11 +1,13 @@
 """Write the programs: one small executable file each, that names the package.
 
-``python3 runit/launchers.py --package DIR --bindir DIR --sbindir DIR`` is what
-``make install`` calls, and the tests.  A launcher starts the interpreter isolated
-(-I: no PYTHON* variables, no current directory, no user's packages), without the
-site module (-S) and without ever writing byte code (-B); it knows the one
-directory where this suite and its dependencies live.  The interpreter is named by
-its real path, so that no shim or virtual environment stands in between.
+``python3 runit/launchers.py --package DIR --bindir DIR --sbindir DIR`` makes them
+for a checkout, as the tests do; ``make install`` puts the same files into place
+(see `runit.installation`).
+
+A launcher starts the interpreter isolated (-I: no PYTHON* variables, no current
+directory, no user's packages), without the site module (-S) and without ever
+writing byte code (-B); it knows the one directory where this suite and its
+dependencies live.
 """
 
 from __future__ import annotations
@@ -29,31 +31,59 @@ SBIN = {
 }
 
 TEMPLATE = """\
-#!{python} -IBS
+{start}
 import posix
 import sys
 
-sys.path.append({package!r})
+sys.path.append({package})
 from {module} import main
 
 posix._exit(main())
 """
 
+LONGEST = 255
+"""Bytes that the kernel reads of a script's first line."""
+
 
 def interpreter() -> str:
-    """The real interpreter behind the one that runs this."""
-    return os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
+    """The interpreter that launchers name: real, and by the name that stays.
+
+    No shim or virtual environment may stand in between, so links are followed to
+    the end.  The file found there often carries the version in its name and goes
+    with the next upgrade; the ``python3`` beside it stays, and is named if it is
+    the same file.
+    """
+    real = os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
+    lasting = os.path.join(os.path.dirname(real), "python3")
+    try:
+        return lasting if os.path.samefile(lasting, real) else real
+    except OSError:
+        return real
+
+
+def render(module: str, package: str, python: str) -> bytes:
+    """The launcher's text: PYTHON runs main() of MODULE, found in PACKAGE."""
+    start = f"#!{python} -IBS"
+    if any(space in python for space in " \t\n") or len(os.fsencode(start)) > LONGEST:
+        # The kernel cannot start this by the first line: a shell can, and what it
+        # reads as a command is a string to the interpreter.
+        quoted = python.replace("'", "'\\''")
+        start = f"#!/bin/sh\n''':'\nexec '{quoted}' -IBS \"$0\" \"$@\"\n'''"
+    place = repr(package)
+    if not package.isascii():  # in whatever locale it will be started
+        coded = ascii(os.fsencode(package))
+        place = f'{coded}.decode(sys.getfilesystemencoding(), "surrogateescape")'
+    return os.fsencode(TEMPLATE.format(start=start, package=place, module=module))
 
 
 def write(directory: Path, programs: dict[str, str], package: str, python: str) -> None:
     """Write a launcher for each of PROGRAMS (name to module) into DIRECTORY."""
     directory.mkdir(parents=True, exist_ok=True)
     for name, module in programs.items():
-        path = directory / name
         new = directory / f".{name}.new"
-        new.write_text(TEMPLATE.format(python=python, package=package, module=module))
+        new.write_bytes(render(module, package, python))
         new.chmod(0o755)
-        new.rename(path)
+        new.rename(directory / name)
 
 
 def main() -> int:

@@ -1,0 +1,103 @@
+# pyrunit: `make help` lists what can be made, INSTALL explains it.
+#
+# The work is done by runit/installation (install, uninstall), examples/demo.py
+# (run, tour) and pytest (check); this file only names it.
+
+PYTHON = python3
+PREFIX = /usr/local
+# Empty: what follows from PREFIX, as INSTALL says.
+BINDIR =
+SBINDIR =
+LIBDIR =
+SYSCONFDIR =
+RUNDIR =
+MANDIR =
+DOCDIR =
+DESTDIR =
+WHEELS =
+FORCE =
+# Arguments for pytest, such as ARGS='-k svlogd'.
+ARGS =
+
+export PREFIX BINDIR SBINDIR LIBDIR SYSCONFDIR RUNDIR MANDIR DOCDIR DESTDIR WHEELS FORCE
+
+# -E: no PYTHON* variable steers it, -B: nothing is written into the checkout.
+INSTALLATION = $(PYTHON) -EsB -m runit.installation
+DIRECTORIES = --prefix="$$PREFIX" --bindir="$$BINDIR" --sbindir="$$SBINDIR" \
+	--libdir="$$LIBDIR" --sysconfdir="$$SYSCONFDIR" --rundir="$$RUNDIR" \
+	--mandir="$$MANDIR" --docdir="$$DOCDIR" --destdir="$$DESTDIR"
+VENV = build/venv
+DONE = @touch $@
+SOURCES = pyproject.toml LICENSE $(shell find runit -name '*.py') $(wildcard docs/man/*.8)
+
+.PHONY: help install uninstall wheels run tour check lint clean
+
+help:
+	@echo 'make run        build under ./build, bring up the services of examples/, show them'
+	@echo 'make tour       the same, but try everything once, explain it and end'
+	@echo 'make check      set up and run all tests           (ARGS= for pytest)'
+	@echo 'make lint       ruff, mypy, shellcheck, mandoc'
+	@echo 'make install    into PREFIX=$(PREFIX)              (see INSTALL)'
+	@echo 'make uninstall  take away what install put there'
+	@echo 'make wheels     fetch the dependencies into build/wheels, for WHEELS=build/wheels'
+	@echo 'make clean      remove ./build'
+
+install:
+	@$(INSTALLATION) install $(DIRECTORIES) --wheels="$$WHEELS" --force="$$FORCE"
+
+uninstall:
+	@$(INSTALLATION) uninstall $(DIRECTORIES)
+
+# The wheels are for installing under ./build, as often as the sources change.
+wheels build/wheels/.done: pyproject.toml
+	@echo 'getting the dependencies ...'
+	@$(INSTALLATION) wheels build/wheels && touch build/wheels/.done
+
+# Without them the suite works too, so this goes on.
+build/run/.done: $(SOURCES)
+	@test -e build/wheels/.done || $(MAKE) -s wheels || true
+	@mkdir -p build/wheels
+	@$(INSTALLATION) install --prefix=build/run --wheels=build/wheels
+	$(DONE)
+
+run: build/run/.done
+	@$(PYTHON) -EsB examples/demo.py build/run
+
+tour: build/run/.done
+	@$(PYTHON) -EsB examples/demo.py --tour build/run
+
+$(VENV)/.done: pyproject.toml
+	@echo 'making a virtual environment for the tests ...'
+	@$(INSTALLATION) environment $(VENV) test lint
+	$(DONE)
+
+# All programs in one directory: the tests look for them there.
+build/check/.done: $(SOURCES)
+	@test -e build/wheels/.done || $(MAKE) -s wheels || true
+	@mkdir -p build/wheels
+	@$(INSTALLATION) install --prefix=build/check --sbindir=build/check/bin --wheels=build/wheels
+	$(DONE)
+
+check: $(VENV)/.done build/check/.done
+	PYRUNIT_BIN="$(CURDIR)/build/check/bin" PYRUNIT_WHEELS="$(CURDIR)/build/wheels" \
+	$(VENV)/bin/python -EsB -m pytest -q -p no:cacheprovider --timeout=300 $(ARGS)
+
+# A tool that is missing is named; in CI ($$CI is set) that is an error.
+WITHOUT = { echo "lint: $$tool is not installed: skipped" >&2; test -z "$$CI"; }
+
+lint: $(VENV)/.done
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	@tool=shellcheck; command -v $$tool >/dev/null || $(WITHOUT) || exit 1; \
+	command -v $$tool >/dev/null || exit 0; \
+	find . \( -path ./build -o -path ./.git \) -prune -o -type f ! -name '*.py' \
+	    -exec awk 'FNR == 1 && /^#!\/bin\/(ba)?sh/ { print FILENAME }' {} + | sort >build/scripts; \
+	tr '\n' '\0' <build/scripts | xargs -0 shellcheck && \
+	echo "shellcheck: $$(wc -l <build/scripts) scripts, no complaint"
+	@tool=mandoc; command -v $$tool >/dev/null || $(WITHOUT) || exit 1; \
+	command -v $$tool >/dev/null || exit 0; \
+	mandoc -T lint -W warning docs/man/*.[1-8] && echo "mandoc: no complaint"
+
+clean:
+	rm -rf build

@@ -1,0 +1,122 @@
+"""The command line behind the Makefile: ``python3 -m runit.installation ...``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from runit.installation import dependencies, place
+from runit.installation.layout import Layout
+from runit.message import complain
+
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
+DIRECTORIES = (
+    "bindir",
+    "sbindir",
+    "libdir",
+    "sysconfdir",
+    "rundir",
+    "mandir",
+    "docdir",
+    "destdir",
+)
+
+
+def main() -> int:
+    """Do what the arguments say; one line and 1 if it cannot be done."""
+    arguments = parse()
+    try:
+        match arguments.command:
+            case "install":
+                return install(arguments)
+            case "uninstall":
+                for remark in place.uninstall(layout(arguments)):
+                    print(remark)
+                return 0
+            case "wheels":
+                return wheels(arguments.directory.resolve())
+            case _:
+                return environment(arguments.directory.resolve(), arguments.extra)
+    except place.Refused as refusal:
+        complain(arguments.command, "fatal", str(refusal))
+    except OSError as error:
+        what = error.filename2 or error.filename
+        complain(arguments.command, "fatal", os.fsencode(what or "system call"), error=error)
+    except KeyboardInterrupt:
+        complain(arguments.command, "fatal", "interrupted; it can be given again")
+    return 1
+
+
+def parse() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="installation", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name in ("install", "uninstall"):
+        command = commands.add_parser(name)
+        command.add_argument("--prefix", default="")
+        for directory in DIRECTORIES:
+            command.add_argument(f"--{directory}", default="")
+        if name == "install":
+            command.add_argument("--wheels", default="", help="install from this directory only")
+            command.add_argument("--force", default="", help="1: overwrite files of others")
+    command = commands.add_parser("wheels", help="fetch the dependencies' wheels")
+    command.add_argument("directory", type=Path)
+    command = commands.add_parser("environment", help="make a virtual environment to work in")
+    command.add_argument("directory", type=Path)
+    command.add_argument("extra", nargs="*", help="of pyproject.toml's optional dependencies")
+    return parser.parse_args()
+
+
+def layout(arguments: argparse.Namespace) -> Layout:
+    """The directories that the arguments name."""
+    return Layout(arguments.prefix, **{name: getattr(arguments, name) for name in DIRECTORIES})
+
+
+def install(arguments: argparse.Namespace) -> int:
+    """Install, and tell what was done."""
+    where = layout(arguments)
+    source = Path(arguments.wheels).absolute() if arguments.wheels else None
+    if source and not source.is_dir():
+        raise NotADirectoryError(20, "", str(source))
+    outcome = place.install(
+        where,
+        CHECKOUT,
+        place.files(CHECKOUT, where),
+        wheels=source,
+        force=arguments.force not in ("", "0", "no"),
+    )
+    for remark in outcome.remarks:
+        print(remark)
+    print(f"installed: programs in {where.bindir} and {where.sbindir}")
+    print(f"           package in {where.package}, services go to {where.sysconfdir}/sv")
+    if outcome.missing:
+        names = ", ".join(outcome.missing)
+        complain(
+            "install",
+            "warning",
+            f"not installed: {names}",
+            f"the suite works without, but less quickly ({outcome.reason})",
+        )
+    return 0
+
+
+def wheels(directory: Path) -> int:
+    """Fill DIRECTORY with the wheels of the dependencies."""
+    directory.mkdir(parents=True, exist_ok=True)
+    failed = dependencies.wheels(directory, dependencies.declared(CHECKOUT))
+    if failed:
+        complain("wheels", "warning", "cannot be had", failed)
+        return 1
+    print(f"wheels of the dependencies are in {directory}")
+    return 0
+
+
+def environment(directory: Path, extras: list[str]) -> int:
+    """Make a virtual environment with the dependencies and those of EXTRAS."""
+    failed = dependencies.environment(directory, dependencies.declared(CHECKOUT, *extras))
+    if failed:
+        complain("environment", "fatal", str(directory), failed)
+        return 1
+    print(f"a virtual environment is in {directory}")
+    return 0
