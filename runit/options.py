@@ -1,8 +1,8 @@
 """The command line, as the reference's programs read theirs.
 
 Single-letter options, grouped or apart (``-ttb 8192``), up to the first argument
-that is no option or up to ``--``.  Arguments are bytes from here on, because
-names of services and files need not be text.
+that is no option or up to ``--``, whatever stands behind the dashes.  Arguments
+are bytes from here on, because names of services and files need not be text.
 
 Imports nothing but sys: see DESIGN, "Cold programs stay thin".
 """
@@ -43,7 +43,7 @@ class Options:
         rest = self.rest = list(self.rest)
         while rest and len(rest[0]) > 1 and rest[0].startswith(b"-"):
             group = rest.pop(0)[1:]
-            if group == b"-":
+            if group.startswith(b"-"):
                 return
             while group:
                 letter, group = group[:1], group[1:]

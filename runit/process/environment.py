@@ -12,6 +12,44 @@ import posix
 COERCED = (b"C.UTF-8", b"C.utf8", b"UTF-8")
 
 
+class Given:
+    """An environment for posix_spawn(3): entries in order, one name twice and all.
+
+    It looks like a mapping to posix.posix_spawn, which asks for keys and values.
+    """
+
+    __slots__ = ("_names", "_values")
+
+    def __init__(self, entries: list[bytes]) -> None:
+        # A name may start with "=", by the kernel's lights, but not be empty.
+        cuts = [(entry, entry.find(b"=", 1)) for entry in entries]
+        self._names = [entry[:cut] for entry, cut in cuts if cut > 0]
+        self._values = [entry[cut + 1 :] for entry, cut in cuts if cut > 0]
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __getitem__(self, name: bytes) -> bytes:
+        return self._values[self._names.index(name)]
+
+    def keys(self) -> list[bytes]:
+        """The names, in order."""
+        return self._names
+
+    def values(self) -> list[bytes]:
+        """The values, in the same order."""
+        return self._values
+
+
+def given() -> Given:
+    """What to hand on: the kernel's copy, else the interpreter's without its addition."""
+    entries = _entries()
+    if entries is None:
+        restore()
+        entries = [name + b"=" + value for name, value in posix.environ.items()]
+    return Given(entries)
+
+
 def restore() -> None:
     """Make the environment for exec'd programs what this one was given.
 
@@ -20,42 +58,35 @@ def restore() -> None:
     """
     if posix.environ.get(b"LC_CTYPE") not in COERCED:
         return
-    given = _given()
-    if given is not None:
-        original = given.get(b"LC_CTYPE")
-    elif posix.environ.get(b"LC_ALL") or posix.environ.get(b"LANG", b"C") not in (
-        b"",
-        b"C",
-        b"POSIX",
-    ):
-        return
-    else:
-        original = None
-    if original is None:
-        posix.unsetenv(b"LC_CTYPE")
-        del posix.environ[b"LC_CTYPE"]
-    else:
-        posix.putenv(b"LC_CTYPE", original)
-        posix.environ[b"LC_CTYPE"] = original
+    entries = _entries()
+    if entries is None:
+        if posix.environ.get(b"LC_ALL"):
+            return
+        if posix.environ.get(b"LANG", b"C") not in (b"", b"C", b"POSIX"):
+            return
+        entries = []
+    for entry in entries:
+        if entry.startswith(b"LC_CTYPE="):
+            original = entry[9:]
+            posix.putenv(b"LC_CTYPE", original)
+            posix.environ[b"LC_CTYPE"] = original
+            return
+    posix.unsetenv(b"LC_CTYPE")
+    del posix.environ[b"LC_CTYPE"]
 
 
-def _given() -> dict[bytes, bytes] | None:
+def _entries() -> list[bytes] | None:
     """The environment at exec, from the kernel; None if it does not tell."""
     try:
         descriptor = posix.open("/proc/self/environ", posix.O_RDONLY | posix.O_CLOEXEC)
     except OSError:
         return None
+    blocks = []
     try:
-        blocks = []
         while block := posix.read(descriptor, 65536):
             blocks.append(block)
     except OSError:
         return None
     finally:
         posix.close(descriptor)
-    variables: dict[bytes, bytes] = {}
-    for entry in b"".join(blocks).split(b"\0"):
-        name, equals, value = entry.partition(b"=")
-        if equals:
-            variables.setdefault(name, value)
-    return variables
+    return b"".join(blocks).split(b"\0")[:-1]

@@ -1,0 +1,76 @@
+"""The name and the command line that ps, pgrep and top show for this process.
+
+The kernel lets a process write its name to /proc/self/comm, and its own argument
+area, whose place stands in /proc/self/stat, through /proc/self/mem: see proc(5).
+A last byte that is not NUL tells the kernel that the area holds one string now,
+ended by its first NUL (as setproctitle(3) does it), which may run on into the
+environment behind it.  That is a copy from before the start, which nobody reads
+any more once `runit.process.environment` has.
+"""
+
+from __future__ import annotations
+
+import posix
+
+COMM_SIZE = 15
+
+
+class Area:
+    """The bytes from START to END of this process's memory that show as its arguments."""
+
+    __slots__ = ("end", "limit", "start")
+
+    def __init__(self, start: int, end: int, limit: int) -> None:
+        self.start = start
+        self.end = end
+        self.limit = limit
+
+
+def area() -> Area | None:
+    """Where this process's arguments are; None where the kernel does not say.
+
+    A forked child has them where its parent had.
+    """
+    try:
+        descriptor = posix.open("/proc/self/stat", posix.O_RDONLY | posix.O_CLOEXEC)
+        try:
+            text = posix.read(descriptor, 4096)
+        finally:
+            posix.close(descriptor)
+        # Behind the parenthesis comes field 3; wanted are 48 to 51.
+        fields = text[text.rindex(b")") + 2 :].split()
+        start, end, environment, limit = (int(field) for field in fields[45:49])
+    except (OSError, ValueError):
+        return None
+    if not 0 < start < end:
+        return None
+    return Area(start, end, limit if environment == end else end)
+
+
+def show(title: bytes, name: bytes, where: Area | None) -> None:
+    """Show TITLE as the command line and NAME (15 bytes at most) as the name.
+
+    What the kernel refuses stays as it was.
+    """
+    _write(b"/proc/self/comm", name[:COMM_SIZE], 0)
+    if where is None:
+        return
+    size = where.limit - where.start
+    text = title[: size - 1] + b"\0"
+    own = where.end - where.start
+    if len(text) < own:
+        text += bytes(own - len(text) - 1) + b"."
+    _write(b"/proc/self/mem", text, where.start)
+
+
+def _write(path: bytes, data: bytes, offset: int) -> None:
+    try:
+        descriptor = posix.open(path, posix.O_WRONLY | posix.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        posix.pwrite(descriptor, data, offset)
+    except OSError:
+        pass
+    finally:
+        posix.close(descriptor)
