@@ -61,6 +61,8 @@ def main() -> int:
         if change.lenient:
             return 0
         complain(b"chpst: fatal", *unable.parts)
+    except MemoryError:  # a limit may leave too little for the last steps
+        complain(b"chpst: fatal", b"out of memory")
     return 111
 
 
