@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 from pathlib import Path
 
@@ -58,7 +59,7 @@ def parse() -> argparse.Namespace:
         for directory in DIRECTORIES:
             command.add_argument(f"--{directory}", default="")
         if name == "install":
-            command.add_argument("--wheels", default="", help="install from this directory only")
+            command.add_argument("--wheels", default="", help="a directory, or none")
             command.add_argument("--force", default="", help="1: overwrite files of others")
     command = commands.add_parser("wheels", help="fetch the dependencies' wheels")
     command.add_argument("directory", type=Path)
@@ -76,9 +77,9 @@ def layout(arguments: argparse.Namespace) -> Layout:
 def install(arguments: argparse.Namespace) -> int:
     """Install, and tell what was done."""
     where = layout(arguments)
-    source = Path(arguments.wheels).absolute() if arguments.wheels else None
-    if source and not source.is_dir():
-        raise NotADirectoryError(20, "", str(source))
+    source = Path(arguments.wheels) if arguments.wheels else None
+    if source and source != dependencies.NONE and not source.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "", str(source))
     outcome = place.install(
         where,
         CHECKOUT,

@@ -20,6 +20,10 @@ from pathlib import Path
 HINT = "no pip and no venv for {python} (Debian: apt-get install python3-venv)"
 
 
+NONE = Path("none")
+"""Instead of a directory of wheels: none of the packages is wanted."""
+
+
 class NoPip(Exception):
     """There is no pip to be had; says what to install."""
 
@@ -60,14 +64,16 @@ def install(target: Path, requirements: list[str], wheels: Path | None) -> tuple
 
     Returns the names of those that could not be had, and why.  They are had
     together if possible, else one by one: where nothing fits the machine's
-    processor, the others are still good.
+    processor, the others are still good.  Does nothing for ``none`` as WHEELS.
     """
+    if wheels == NONE:
+        return [], ""
     try:
         with pip() as command:
             command += ["install", "--no-user", "--no-compile", f"--target={target}"]
             command += ["--root-user-action=ignore", "--retries=2", "--prefer-binary"]
             if wheels:
-                command += ["--no-index", f"--find-links={wheels}"]
+                command += ["--no-index", f"--find-links={wheels.absolute()}"]
             if _run([*command, *requirements]).returncode == 0:
                 return [], ""
             missing, reason = [], ""

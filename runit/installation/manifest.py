@@ -49,9 +49,13 @@ def load(path: Path) -> Manifest | None:
     Raises OSError when it cannot be read, ValueError when it is none of ours.
     """
     try:
-        data = path.read_bytes()
+        return parse(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return None
+
+
+def parse(data: bytes) -> Manifest:
+    """A manifest from its text; raises ValueError when it is none of ours."""
     manifest = Manifest()
     for line in os.fsdecode(data).split("\n")[:-1]:
         kind, checksum, name = line.split(" ", 2)

@@ -7,6 +7,7 @@ so either command can be killed and given again.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -253,9 +254,12 @@ def make_directory(layout: Layout, path: Path) -> list[Path]:
     made = []
     for directory in (*reversed(path.parents), path):
         real = layout.real(directory)
-        if not real.is_dir():
-            real.mkdir(0o755)
-            made.append(directory)
+        if real.is_dir():
+            continue
+        if os.path.lexists(real):
+            raise NotADirectoryError(errno.ENOTDIR, "", str(real))
+        real.mkdir(0o755)
+        made.append(directory)
     return made
 
 
