@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -97,6 +98,21 @@ def alive(process: int) -> bool:
     except (OSError, IndexError):
         return False
     return state not in "ZX"
+
+
+def run_with_environment(entries: list[bytes], *command: str) -> bytes:
+    """What COMMAND prints when its environment is ENTRIES, which may be anything."""
+    code = (
+        "import ctypes, os, sys; count = int(sys.argv[1]); words = sys.argv[2:]\n"
+        "array = lambda of: (ctypes.c_char_p * (len(of) + 1))(*map(os.fsencode, of), None)\n"
+        "entries, command = array(words[:count]), array(words[count:])\n"
+        "ctypes.CDLL(None).execve(command[0], command, entries)"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code, str(len(entries)), *entries, *command],
+        stdout=subprocess.PIPE,
+        check=True,
+    ).stdout
 
 
 class Suite:

@@ -13,7 +13,7 @@ ENDS = (_signal.SIGTERM, _signal.SIGINT)
 
 def main() -> int:
     """Sleep, without waking up, until TERM or INT; HUP does not count."""
-    _signal.signal(_signal.SIGHUP, _signal.SIG_IGN)
     _signal.pthread_sigmask(_signal.SIG_BLOCK, ENDS)
+    _signal.signal(_signal.SIGHUP, _signal.SIG_IGN)
     _signal.sigwait(ENDS)
     return 0
