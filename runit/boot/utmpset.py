@@ -57,7 +57,7 @@ def _usage() -> int:
 
 
 def _log_out(line: bytes) -> None:
-    """Clear LINE's record in utmp: the first that is not dead already."""
+    """Clear LINE's record in utmp: the first in which somebody is logged in."""
     failed = b"unable to logout line " + line + b" in utmp"
     try:
         descriptor = posix.open(utmp.UTMP, posix.O_RDWR)
@@ -69,7 +69,7 @@ def _log_out(line: bytes) -> None:
         raise Trouble(b"fatal", b"unable to lock", utmp.UTMP, error=error) from None
     try:
         for record in utmp.read(descriptor):
-            if record.line == line and record.type != utmp.DEAD_PROCESS:
+            if record.user and record.line == line:
                 record.type = utmp.DEAD_PROCESS
                 record.user = record.host = b""
                 record.seconds = int(time.time())

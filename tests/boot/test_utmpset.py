@@ -1,0 +1,199 @@
+"""utmpset, on utmp and wtmp files of our own: in a mount namespace, so root only."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from support import Suite, build, has_reference
+
+from runit import __version__
+from runit.boot import utmp
+from runit.boot.utmp import SIZE, Record
+
+BIND = 'mount --bind "$0/run" /run && mount --bind "$0/log" /var/log && exec "$@"'
+SECONDS = slice(336 + utmp.LONG, 336 + 2 * utmp.LONG)
+
+
+def may_mount() -> bool:
+    """Whether a mount namespace can be had, and /var/run is /run."""
+    if os.geteuid() != 0 or Path("/var/run").resolve() != Path("/run"):
+        return False
+    return subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode == 0
+
+
+pytestmark = pytest.mark.skipif(not may_mount(), reason="needs a mount namespace of its own")
+
+
+@pytest.fixture(params=["ours", "reference"])
+def suite(request: pytest.FixtureRequest) -> Suite:
+    if request.param == "reference" and not has_reference("utmpset"):
+        pytest.skip("Debian's runit package is not installed")
+    chosen = request.getfixturevalue(request.param)
+    assert isinstance(chosen, Suite)
+    return chosen
+
+
+def record(kind: int, pid: int, line: bytes, user: bytes = b"", host: bytes = b"") -> Record:
+    """A record with something in every byte that utmpset has no business with."""
+    made = Record()
+    made.raw[336:] = bytes(range(1, SIZE - 335))
+    made.type, made.pid, made.line, made.id = kind, pid, line, line[-4:]
+    made.user, made.host = user, host
+    return made
+
+
+BEFORE = [
+    record(utmp.BOOT_TIME, 0, b"~", b"reboot", b"6.1"),
+    record(utmp.LOGIN_PROCESS, 100, b"tty1", b"LOGIN"),
+    record(utmp.DEAD_PROCESS, 150, b"tty2"),
+    record(utmp.USER_PROCESS, 200, b"tty2", b"joe", b"host.example"),
+    record(utmp.USER_PROCESS, 201, b"tty22", b"eve"),
+    record(utmp.USER_PROCESS, 202, b"tty2", b"second"),
+    record(utmp.USER_PROCESS, 203, b"pts/0", b"ann", b"far.example"),
+    record(utmp.USER_PROCESS, 204, b"tty3", b"", b"host.example"),
+    record(utmp.INIT_PROCESS, 205, b"tty4", b"x"),
+    record(utmp.EMPTY, 206, b"tty5", b"x"),
+    record(utmp.DEAD_PROCESS, 207, b"tty6", b"x"),
+]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Path:
+    """run/utmp and log/wtmp, which stand in for the machine's."""
+    before = b"".join(bytes(one.raw) for one in BEFORE)
+    return build(tmp_path / "world", {"run/utmp": before, "log/wtmp": b"older"})
+
+
+def run(suite: Suite, world: Path, *arguments: str | bytes) -> subprocess.CompletedProcess[bytes]:
+    command = ["unshare", "-m", "sh", "-c", BIND, world, suite.program("utmpset")]
+    return subprocess.run([*command, *arguments], capture_output=True)
+
+
+def logged_out(before: Record, after: Record) -> bool:
+    """Whether AFTER is what a logout makes of BEFORE, the time left aside."""
+    expected = Record(bytes(before.raw))
+    expected.type = utmp.DEAD_PROCESS
+    expected.user = expected.host = b""
+    assert after.seconds > 1_700_000_000
+    expected.seconds = after.seconds
+    return expected.raw == after.raw
+
+
+def changes(world: Path) -> list[int]:
+    """The numbers of the records that utmpset changed, each rightly."""
+    content = (world / "run/utmp").read_bytes()
+    assert len(content) == SIZE * len(BEFORE)
+    after = [Record(content[at : at + SIZE]) for at in range(0, len(content), SIZE)]
+    changed = [number for number, one in enumerate(BEFORE) if one.raw != after[number].raw]
+    assert all(logged_out(BEFORE[number], after[number]) for number in changed)
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("line", "changed"),
+    [
+        ("tty1", 1),
+        ("tty2", 3),
+        ("tty22", 4),
+        ("pts/0", 6),
+        ("tty4", 8),
+        ("tty5", 9),
+        ("tty6", 10),
+        ("~", 0),
+    ],
+)
+def test_the_first_record_of_the_line_with_a_user_is_logged_out(
+    suite: Suite, world: Path, line: str, changed: int
+) -> None:
+    done = run(suite, world, line)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert changes(world) == [changed]
+    assert (world / "log/wtmp").read_bytes() == b"older"
+
+
+def test_w_appends_an_empty_record_of_the_line_to_wtmp(suite: Suite, world: Path) -> None:
+    assert run(suite, world, "-w", "tty2").returncode == 0
+    assert changes(world) == [3]
+    wtmp = (world / "log/wtmp").read_bytes()
+    appended = Record(wtmp.removeprefix(b"older"))
+    assert appended.seconds > 1_700_000_000
+    appended.raw[SECONDS] = bytes(utmp.LONG)
+    expected = Record()
+    expected.type, expected.line = utmp.DEAD_PROCESS, b"tty2"
+    assert appended.raw == expected.raw
+
+
+def test_a_missing_wtmp_is_made(suite: Suite, world: Path) -> None:
+    (world / "log/wtmp").unlink()
+    assert run(suite, world, "-w", "tty2").returncode == 0
+    assert (world / "log/wtmp").stat().st_size == SIZE
+    assert (world / "log/wtmp").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("options", [(), ("-w",)])
+@pytest.mark.parametrize("line", [b"nosuch", b"tty3", b"tty", b"\xff", b"x" * 40])
+def test_no_entry_is_a_warning_and_leaves_both_files(
+    suite: Suite, world: Path, options: tuple[str, ...], line: bytes
+) -> None:
+    done = run(suite, world, *options, line)
+    assert done.returncode == 111
+    said = b"utmpset: warning: unable to logout line " + line + b" in utmp: no such entry\n"
+    assert done.stderr == said
+    assert changes(world) == []
+    assert (world / "log/wtmp").read_bytes() == b"older"
+
+
+def test_a_name_as_long_as_the_field_is_found(ours: Suite, world: Path) -> None:
+    long = record(utmp.USER_PROCESS, 1, b"l" * 32, b"joe")
+    (world / "run/utmp").write_bytes(long.raw)
+    assert run(ours, world, "l" * 32).returncode == 0
+    assert logged_out(long, Record((world / "run/utmp").read_bytes()))
+
+
+def test_what_is_behind_the_first_line_is_ignored(suite: Suite, world: Path) -> None:
+    assert run(suite, world, "tty1", "tty2").returncode == 0
+    assert changes(world) == [1]
+
+
+def test_a_missing_utmp_is_fatal(suite: Suite, world: Path) -> None:
+    (world / "run/utmp").unlink()
+    done = run(suite, world, "-w", "tty2")
+    assert done.returncode == 111
+    said = b"utmpset: fatal: unable to open /var/run/utmp: file does not exist\n"
+    assert done.stderr == said
+    assert (world / "log/wtmp").read_bytes() == b"older"
+
+
+def test_a_wtmp_that_cannot_be_opened_is_fatal(suite: Suite, world: Path) -> None:
+    (world / "log/wtmp").unlink()
+    (world / "log/wtmp").mkdir()
+    done = run(suite, world, "-w", "tty2")
+    assert done.returncode == 111
+    assert done.stderr == b"utmpset: fatal: unable to open /var/log/wtmp: is a directory\n"
+    assert changes(world) == [3]
+
+
+@pytest.mark.parametrize("arguments", [(), ("-w",), ("--",)])
+def test_without_a_line_there_is_usage(suite: Suite, world: Path, arguments: tuple[str]) -> None:
+    done = run(suite, world, *arguments)
+    assert done.returncode == 1
+    assert done.stderr == f"usage: {suite.program('utmpset')} [-w] line\n\n".encode()
+
+
+def test_an_unknown_option_is_named(suite: Suite, world: Path) -> None:
+    done = run(suite, world, "-w", "-q", "tty2")
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"utmpset: illegal option -- q\nusage: ")
+    assert changes(world) == []
+
+
+def test_big_v_prints_the_version_and_usage(suite: Suite, world: Path) -> None:
+    done = run(suite, world, "-V", "tty2")
+    version, usage, empty = done.stderr.split(b"\n", 2)
+    assert done.returncode == 1
+    assert suite.name == "reference" or version == f"pyrunit {__version__}".encode()
+    assert usage == f"usage: {suite.program('utmpset')} [-w] line".encode()
+    assert empty == b"\n"
