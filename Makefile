@@ -27,6 +27,9 @@ DIRECTORIES = --prefix="$$PREFIX" --bindir="$$BINDIR" --sbindir="$$SBINDIR" \
 	--libdir="$$LIBDIR" --sysconfdir="$$SYSCONFDIR" --rundir="$$RUNDIR" \
 	--mandir="$$MANDIR" --docdir="$$DOCDIR" --destdir="$$DESTDIR"
 VENV = build/venv
+FETCH = test build/wheels/.done -nt pyproject.toml || { \
+	echo 'getting the dependencies ...'; \
+	$(INSTALLATION) wheels build/wheels && touch build/wheels/.done; }
 DONE = @touch $@
 SOURCES = pyproject.toml LICENSE $(shell find runit -name '*.py') $(wildcard docs/man/*.8)
 
@@ -48,15 +51,13 @@ install:
 uninstall:
 	@$(INSTALLATION) uninstall $(DIRECTORIES)
 
-# The wheels are for installing under ./build, as often as the sources change.
-wheels build/wheels/.done: pyproject.toml
-	@echo 'getting the dependencies ...'
-	@$(INSTALLATION) wheels build/wheels && touch build/wheels/.done
+# What is installed under ./build takes the dependencies from here.
+wheels:
+	@$(FETCH)
 
 # Without them the suite works too, so this goes on.
 build/run/.done: $(SOURCES)
-	@test -e build/wheels/.done || $(MAKE) -s wheels || true
-	@mkdir -p build/wheels
+	@$(FETCH) || true
 	@$(INSTALLATION) install --prefix=build/run --wheels=build/wheels
 	$(DONE)
 
@@ -73,8 +74,7 @@ $(VENV)/.done: pyproject.toml
 
 # All programs in one directory: the tests look for them there.
 build/check/.done: $(SOURCES)
-	@test -e build/wheels/.done || $(MAKE) -s wheels || true
-	@mkdir -p build/wheels
+	@$(FETCH) || true
 	@$(INSTALLATION) install --prefix=build/check --sbindir=build/check/bin --wheels=build/wheels
 	$(DONE)
 

@@ -94,7 +94,9 @@ def wheels(directory: Path, requirements: list[str]) -> str:
     """
     try:
         with pip() as command:
-            ended = _run([*command, "wheel", f"--wheel-dir={directory}", *requirements])
+            ended = _run(
+                [*command, "wheel", "--retries=2", f"--wheel-dir={directory}", *requirements]
+            )
             return _last_error(ended.stderr) if ended.returncode else ""
     except NoPip as error:
         return str(error)
