@@ -52,7 +52,7 @@ def show(title: bytes, name: bytes, where: Area | None) -> None:
 
     What the kernel refuses stays as it was.
     """
-    _write(b"/proc/self/comm", name[:COMM_SIZE], 0)
+    _write(b"/proc/self/comm", name[:COMM_SIZE])
     if where is None:
         return
     size = where.limit - where.start
@@ -63,13 +63,15 @@ def show(title: bytes, name: bytes, where: Area | None) -> None:
     _write(b"/proc/self/mem", text, where.start)
 
 
-def _write(path: bytes, data: bytes, offset: int) -> None:
+def _write(path: bytes, data: bytes, offset: int = 0) -> None:
     try:
         descriptor = posix.open(path, posix.O_WRONLY | posix.O_CLOEXEC)
     except OSError:
         return
     try:
-        posix.pwrite(descriptor, data, offset)
+        if offset:
+            posix.lseek(descriptor, offset, 0)  # comm takes no pwrite(2), mem likes both
+        posix.write(descriptor, data)
     except OSError:
         pass
     finally:

@@ -1,0 +1,94 @@
+"""How a log service is started: its own ./run, or the built-in logger.
+
+Exactly runit where log/run exists.  A log/ directory with a ``config`` and no
+``run`` is served by our svlogd without a new interpreter: this process forks, and
+the child writes to log/main with that configuration, as the owner of log/main,
+with the options on the first line of log/options if there is such a file.
+"""
+
+from __future__ import annotations
+
+import os
+
+try:
+    from runit.log import svlogd
+except ImportError:
+    svlogd = None
+from runit.message import complain
+from runit.process import signals, title
+from runit.process.signals import _signal
+from runit.supervise.spawn import spawn
+
+ALL_DESCRIPTORS = 1 << 30
+
+
+class Logger:
+    """Starts the log service that reads from PIPE; HOME is the service directory.
+
+    WHO begins each message.
+    """
+
+    __slots__ = ("home", "pipe", "who")
+
+    def __init__(self, who: bytes, home: int, pipe: int) -> None:
+        self.who = who
+        self.home = home
+        self.pipe = pipe
+
+    def __call__(self, file: bytes, arguments: list[bytes]) -> int:
+        """Start it in log/; the pid.  Raises OSError."""
+        os.chdir(b"log")
+        try:
+            if _is_built_in():
+                return self._fork()
+            return spawn(file, arguments, stdin=self.pipe)
+        finally:
+            os.fchdir(self.home)
+
+    def _fork(self) -> int:
+        before = _signal.pthread_sigmask(_signal.SIG_BLOCK, signals.EVERY)
+        try:
+            pid = os.fork()
+            if not pid:
+                self._become_logger()
+        finally:
+            _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
+        return pid
+
+    def _become_logger(self) -> None:
+        """In the child: let go of all that is the parent's, then serve.  Never returns."""
+        code = 111
+        try:
+            os.dup2(self.pipe, 0)
+            os.closerange(3, ALL_DESCRIPTORS)
+            _signal.set_wakeup_fd(-1)
+            signals.cleanse()
+            title.show(b"svlogd main", b"svlogd", title.area())
+            _become_owner()
+            code = svlogd.serve([b"main"], config=b"config", options=_options())
+        except OSError as error:
+            complain(self.who, "fatal", "unable to start log/main", error=error)
+        finally:
+            os._exit(code)
+
+
+def _options() -> list[bytes]:
+    """The words on the first line of the file options in the current directory."""
+    try:
+        with open(b"options", "rb") as file:
+            return file.readline().split()
+    except OSError:
+        return []
+
+
+def _is_built_in() -> bool:
+    return not os.path.lexists(b"run") and os.path.isfile(b"config")
+
+
+def _become_owner() -> None:
+    """Take the user and group of the directory main, if we may choose."""
+    owner = os.stat(b"main")
+    if os.geteuid() == 0:
+        os.setgroups([owner.st_gid])
+        os.setgid(owner.st_gid)
+        os.setuid(owner.st_uid)

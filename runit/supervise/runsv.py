@@ -1,0 +1,280 @@
+"""runsv: starts and monitors a service, and optionally an appendant log service.
+
+See runsv(8).  The invariant of the loop: nothing in it waits but poll(2).  It
+wakes for a signal, a command, or a deadline, does what can be done, and sleeps.
+
+Imports everything at its start, from the standard library alone: an upgrade under
+a running system must not break a late import.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import time
+
+from runit import options
+from runit.message import complain, emit
+from runit.process import title
+from runit.process.signals import _signal
+from runit.service.status import DOWN
+from runit.supervise import files
+from runit.supervise.files import Trouble
+from runit.supervise.logger import Logger
+from runit.supervise.service import QUEUE_FULL, WANT_DOWN, WANT_EXIT, Service
+from runit.supervise.spawn import spawn
+from runit.supervise.wakeup import Wakeup
+
+FATAL = 111
+"""Exit code of everything that goes wrong at the start."""
+
+
+class Runsv:
+    """What one runsv holds: the service, its log service, and the pipe between."""
+
+    __slots__ = (
+        "held",
+        "home",
+        "locker",
+        "log",
+        "pipe",
+        "poll",
+        "polled",
+        "service",
+        "wakeup",
+        "who",
+    )
+
+    def __init__(self, name: bytes) -> None:
+        self.who = b"runsv " + name
+        self.wakeup = Wakeup(_signal.SIGCHLD, _signal.SIGTERM)
+        self.poll = select.poll()
+        self.poll.register(self.wakeup.fileno, select.POLLIN)
+        self.polled: dict[int, Service] = {}  # the control FIFOs that are listened to
+        self.pipe: tuple[int, int] | None = None
+        self.service = Service(self.who, self._launch)
+        self.log: Service | None = None
+        self.home = -1
+        self.locker = 0  # pid of the child that waits for log/supervise/lock
+        self.held = -1  # that lock, as long as it is not ours
+
+    # Start
+
+    def open(self) -> None:
+        """Take possession of the service in the current directory.  Raises Trouble."""
+        service = self.service
+        if os.path.exists(b"down"):
+            service.want = WANT_DOWN
+        self._find_log()
+        files.make_directory(b"")
+        lock = files.open_lock(b"")
+        _lock_or_fail(lock)
+        if self.log:
+            files.make_directory(b"log/")
+            log_lock = files.open_lock(b"log/")
+            if not files.take_lock(log_lock):
+                self._wait_for_lock(log_lock)
+        self._open(service)
+        service.record(pid_too=True)
+        if self.log and not self.locker:
+            self._open(self.log)
+            self.log.record()
+        files.open_ok(b"")
+        if self.log and not self.locker:
+            files.open_ok(b"log/")
+
+    def _find_log(self) -> None:
+        try:
+            there = os.stat(b"log")
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            complain(self.who, "warning", "unable to stat() ./log: ", error=error)
+            return
+        if there.st_mode & 0o170000 != 0o040000:
+            emit(self.who + b": warning: ./log: not a directory.\n")
+            return
+        try:
+            self.pipe = os.pipe()
+        except OSError as error:
+            raise Trouble(b"unable to create log pipe", error) from None
+        try:
+            self.home = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise Trouble(b"unable to open current directory", error) from None
+        self.log = Service(self.who, Logger(self.who, self.home, self.pipe[0]), b"log/")
+        if os.path.exists(b"log/down"):
+            self.log.want = WANT_DOWN
+
+    def _open(self, service: Service) -> None:
+        service.control, _ = files.open_control(service.where)
+        self._listen(service)
+
+    def _wait_for_lock(self, lock: int) -> None:
+        """Have a child wait for the log service's lock, which it takes for us.
+
+        A lock of flock(2) belongs to the open file, which both processes share;
+        the service runs meanwhile, and what it says waits in the pipe.
+        """
+        self.held = lock
+        self.locker = os.fork()
+        if self.locker:
+            return
+        try:
+            os.dup2(lock, 3)
+            os.closerange(4, 1 << 30)
+            _signal.set_wakeup_fd(-1)
+            _signal.signal(_signal.SIGTERM, _signal.SIG_DFL)
+            title.show(b"runsv lock", b"runsv-lock", title.area())
+            files.wait_lock(3)
+        finally:
+            os._exit(0)
+
+    # Run
+
+    def run(self) -> int:
+        """Supervise until told to exit; the exit code."""
+        while True:
+            now = time.monotonic()
+            if self.log and not self.locker:
+                self.log.step(now)
+            self.service.step(now)
+            if self.service.gone and self._log_gone():
+                return 0
+            for descriptor, _ in self.poll.poll(self._timeout()):
+                if descriptor == self.wakeup.fileno:
+                    self._signalled()
+                else:
+                    self._hear(self.polled[descriptor])
+            self._listen_again()
+
+    def _timeout(self) -> float | None:
+        """Milliseconds until something is due by itself; None if nothing is."""
+        services = (self.service, self.log) if self.log and not self.locker else (self.service,)
+        due = [one.deadline() for one in services if one is not None]
+        moments = [moment for moment in due if moment is not None]
+        if not moments:
+            return None
+        return max(0.0, (min(moments) - time.monotonic()) * 1000 + 1)
+
+    def _signalled(self) -> None:
+        if _signal.SIGTERM in self.wakeup.read():
+            self.service.queue += b"x"
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if not pid:
+                return
+            if self.service.ended(pid, status):
+                continue
+            if self.log and self.log.ended(pid, status):
+                continue
+            if pid == self.locker:
+                self._lock_released()
+
+    def _lock_released(self) -> None:
+        """The child that waited for the lock has ended; normally it has got it."""
+        self.locker = 0
+        assert self.log is not None
+        if not files.take_lock(self.held):
+            self._wait_for_lock(self.held)
+            return
+        try:
+            self._open(self.log)
+            self.log.record()
+            files.open_ok(b"log/")
+        except Trouble as trouble:
+            complain(self.who, "warning", trouble.what, error=trouble.error)
+
+    # Commands
+
+    def _listen(self, service: Service) -> None:
+        self.poll.register(service.control, select.POLLIN)
+        self.polled[service.control] = service
+
+    def _hear(self, service: Service) -> None:
+        service.hear()
+        if len(service.queue) >= QUEUE_FULL:
+            self.poll.unregister(service.control)
+            del self.polled[service.control]
+
+    def _listen_again(self) -> None:
+        for service in (self.service, self.log):
+            if service is None or service.control < 0 or service.control in self.polled:
+                continue
+            if len(service.queue) < QUEUE_FULL:
+                self._listen(service)
+
+    # End
+
+    def _log_gone(self) -> bool:
+        """Let the log service read to the end of the pipe; has it ended?"""
+        log = self.log
+        if log is None or self.locker:
+            if self.locker:
+                os.kill(self.locker, _signal.SIGKILL)
+            return True
+        if not log.pid and log.state == DOWN:
+            return True
+        if log.want != WANT_EXIT:
+            log.want = WANT_EXIT
+            log.record()
+            if self.pipe:
+                os.close(self.pipe[1])
+                os.close(self.pipe[0])
+        return False
+
+    def _launch(self, file: bytes, arguments: list[bytes]) -> int:
+        return spawn(file, arguments, stdout=self.pipe[1] if self.pipe else None)
+
+
+def _lock_or_fail(lock: int) -> None:
+    what = b"unable to lock supervise/lock"
+    try:
+        if files.take_lock(lock):
+            return
+    except OSError as error:
+        raise Trouble(what, error) from None
+    raise Trouble(what, BlockingIOError(11, ""))
+
+
+def supervise(name: bytes) -> int:
+    """Supervise the service directory NAME, seen from here; the exit code.
+
+    The caller has seen to it that no descriptor but 0 to 2 is open, and that the
+    environment is remembered (`runit.supervise.spawn`).
+    """
+    who = b"runsv " + name
+    try:
+        os.chdir(name)
+    except OSError as error:
+        complain(who, "fatal", "unable to change to directory", error=error)
+        return FATAL
+    try:
+        runsv = Runsv(name)
+        runsv.open()
+    except Trouble as trouble:
+        complain(who, "fatal", trouble.what, error=trouble.error)
+        return FATAL
+    except OSError as error:
+        complain(who, "fatal", "unable to create selfpipe", error=error)
+        return FATAL
+    return runsv.run()
+
+
+def main() -> int:
+    """``runsv DIR``: exit code 0 when told to exit, 1 for usage, 111 for a failed start."""
+    arguments = options.arguments()
+    if len(arguments) != 1:
+        emit(b"usage: " + options.called_as() + b" dir\n\n")
+        return 1
+    os.closerange(3, 1 << 30)
+    title.show(b"runsv " + arguments[0], b"runsv", title.area())
+    return supervise(arguments[0])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

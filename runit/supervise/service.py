@@ -1,0 +1,324 @@
+"""One service, from event to event: the heart of runsv.
+
+    down -> run -> (finish ->) down
+
+A service obeys control characters in order, notices the end of its process, and
+starts the next one when it is wanted and its pace allows.  Nothing here waits: a
+control/ script that has to end before a command can go on suspends the command,
+not the program.  See runsv(8), and CONTRACT for what the manual leaves out.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Generator
+from errno import EAGAIN, ENOMEM
+
+from runit.message import complain
+from runit.process.signals import _signal
+from runit.service.status import DOWN, FINISH, RUN, Status
+from runit.supervise import files
+
+WANT_UP, WANT_DOWN, WANT_EXIT = 0, 1, 2
+
+PACE = 1.0
+"""Seconds: a run younger than this at its end is restarted this long after it."""
+
+FORK_PAUSE = 5.0
+"""Seconds until the next try when the system has no process to give."""
+
+QUEUE_FULL = 65536
+"""Bytes of commands that wait; the FIFO and its writers hold the rest."""
+
+SIGNALS = {
+    ord("p"): _signal.SIGSTOP,
+    ord("c"): _signal.SIGCONT,
+    ord("h"): _signal.SIGHUP,
+    ord("a"): _signal.SIGALRM,
+    ord("i"): _signal.SIGINT,
+    ord("q"): _signal.SIGQUIT,
+    ord("1"): _signal.SIGUSR1,
+    ord("2"): _signal.SIGUSR2,
+    ord("k"): _signal.SIGKILL,
+}
+
+COULD_NOT_START = 111 << 8
+"""The wait status of a process that could not be exec'd."""
+
+Command = Generator[bytes, bool, None]
+"""Yields the letters of control/ scripts to run, is sent whether each exited 0."""
+
+
+Launch = Callable[[bytes, list[bytes]], int]
+"""Starts a program, given its file and arguments; the pid.  Raises OSError."""
+
+
+class Service:
+    """The service in the current directory, or with WHERE ``log/`` its log service.
+
+    WHO begins each message, ``runsv NAME``; LAUNCH starts its programs.
+    """
+
+    __slots__ = (
+        "_command",
+        "_due",
+        "_outcome",
+        "_script",
+        "began",
+        "changed",
+        "control",
+        "got_term",
+        "launch",
+        "not_before",
+        "paused",
+        "pid",
+        "queue",
+        "state",
+        "want",
+        "where",
+        "who",
+    )
+
+    def __init__(self, who: bytes, launch: Launch, where: bytes = b"") -> None:
+        self.who = who
+        self.launch = launch
+        self.where = where
+        self.state = DOWN
+        self.want = WANT_UP
+        self.pid = 0
+        self.paused = False
+        self.got_term = False
+        self.changed = time.time_ns()  # for the record: what people call the time
+        self.began = 0.0  # for the pace: monotonic seconds
+        self.not_before = 0.0
+        self.control = -1
+        self.queue = bytearray()
+        self._due = False  # to be started, though not wanted up: once
+        self._outcome = 0  # the wait status that finish will hear of
+        self._command: Command | None = None
+        self._script = 0  # pid of the control/ script that the command waits for
+
+    # What others see
+
+    def record(self, *, pid_too: bool = False) -> None:
+        """Write supervise/stat and status, and pid where it has changed."""
+        status = Status(
+            self.changed,
+            self.pid,
+            paused=self.paused,
+            want=b"u" if self.want == WANT_UP else b"d",
+            got_term=self.got_term,
+            state=self.state,
+        )
+        directory = self.where + b"supervise/"
+        if pid_too:
+            text = b"%d\n" % self.pid if self.pid else b""
+            files.replace(self.who, directory + b"pid", text)
+        text = files.describe(status, self.want == WANT_EXIT)
+        files.replace(self.who, directory + b"stat", text)
+        files.replace(self.who, directory + b"status", status.pack())
+
+    # What happens to it
+
+    def hear(self) -> None:
+        """Read the commands that wait in the FIFO."""
+        try:
+            self.queue += os.read(self.control, 4096)
+        except BlockingIOError:
+            pass
+
+    def ended(self, pid: int, status: int) -> bool:
+        """Take note that process PID ended with wait status STATUS; was it ours?"""
+        if pid == self._script:
+            self._script = 0
+            self._go_on(status == 0)
+        elif pid == self.pid:
+            self._process_ended(status)
+        else:
+            return False
+        return True
+
+    def step(self, now: float) -> None:
+        """Do what can be done NOW, in monotonic seconds."""
+        self._obey()
+        if self._command is not None or self.pid or now < self.not_before:
+            return
+        if self.state == FINISH:
+            self._start_finish(now)
+        elif self.want == WANT_UP or self._due:
+            self._due = False
+            self._command = self._start()
+            self._go_on(None)
+
+    def deadline(self) -> float | None:
+        """When `step` has to be called at the latest; None if only after an event."""
+        if self._command is not None or self.pid:
+            return None
+        if self.state == FINISH or self.want == WANT_UP or self._due:
+            return self.not_before
+        return None
+
+    @property
+    def gone(self) -> bool:
+        """Told to exit, and down, and nothing left to do."""
+        return (
+            self.want == WANT_EXIT
+            and self.state == DOWN
+            and self._command is None
+            and not self.queue
+        )
+
+    # Commands
+
+    def _obey(self) -> None:
+        while self.queue and self._command is None:
+            letter = self.queue.pop(0)
+            self._command = self._carry_out(letter)
+            self._go_on(None)
+
+    def _go_on(self, answer: bool | None) -> None:
+        """Let the command run on, up to a script that has to be waited for."""
+        command = self._command
+        assert command is not None
+        try:
+            letter = next(command) if answer is None else command.send(answer)
+            while not self._run_script(letter):
+                letter = command.send(False)
+        except StopIteration:
+            self._command = None
+
+    def _carry_out(self, letter: int) -> Command:
+        match letter:
+            case 0x75:  # u
+                self._wish(WANT_UP)
+            case 0x6F:  # o
+                self._wish(WANT_DOWN)
+                self._due = not self.pid and self.state == DOWN
+            case 0x64:  # d
+                self._wish(WANT_DOWN)
+                yield from self._stop()
+            case 0x78 if not self.where:  # x
+                self._wish(WANT_EXIT)
+                yield from self._stop()
+            case 0x74:  # t
+                yield from self._stop()
+            case _ if letter in SIGNALS:
+                yield from self._signal(letter)
+
+    def _wish(self, want: int) -> None:
+        self.want = want
+        self._due = False
+        self.record()
+
+    def _stop(self) -> Command:
+        if self.state != RUN:
+            return
+        pid = self.pid
+        replaced = yield b"t"
+        if not replaced and self._kill(pid, _signal.SIGTERM):
+            self.got_term = True
+            self.record()
+        if self.want != WANT_UP:
+            self._kill(pid, _signal.SIGCONT)
+            yield b"d" if self.want == WANT_DOWN else b"x"
+
+    def _signal(self, letter: int) -> Command:
+        if self.state == RUN:
+            pid = self.pid
+            replaced = yield bytes((letter,))
+            if not replaced:
+                self._kill(pid, SIGNALS[letter])
+        if letter in b"pc":
+            self.paused = letter == ord("p")
+            self.record()
+
+    def _kill(self, pid: int, number: int) -> bool:
+        """Signal the process that a command was for, if it is still there."""
+        if not pid or pid != self.pid:
+            return False
+        try:
+            os.kill(pid, number)
+        except OSError:  # it became another user's; the reference does not say so either
+            pass
+        return True
+
+    def _run_script(self, letter: bytes) -> bool:
+        """Start control/LETTER; False if there is none that could be waited for."""
+        if self.where:
+            return False
+        path = b"control/" + letter
+        try:
+            if not os.stat(path).st_mode & 0o100:
+                return False
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            complain(self.who, "warning", b"unable to stat " + path, error=error)
+            return False
+        try:
+            self._script = self.launch(path, [path])
+        except OSError as error:
+            complain(self.who, "warning", b"unable to run " + path, error=error)
+            return False
+        return True
+
+    # Processes
+
+    def _start(self) -> Command:
+        yield b"u"
+        try:
+            pid = self._spawn(b"./run", [b"./run"])
+        except OSError:
+            return
+        self.state = RUN
+        self.changed = time.time_ns()
+        self.began = time.monotonic()
+        if pid:
+            self._running(pid)
+        else:
+            self._process_ended(COULD_NOT_START)
+
+    def _start_finish(self, now: float) -> None:
+        status = self._outcome
+        code = status >> 8 & 0xFF if status & 0x7F == 0 else -1
+        try:
+            pid = self._spawn(b"./finish", [b"./finish", b"%d" % code, b"%d" % (status & 0xFF)])
+        except OSError:
+            return
+        if pid:
+            self._running(pid)
+        else:
+            self._process_ended(COULD_NOT_START)
+
+    def _running(self, pid: int) -> None:
+        self.pid = pid
+        self.paused = False
+        self.got_term = False
+        self.record(pid_too=True)
+
+    def _spawn(self, file: bytes, arguments: list[bytes]) -> int:
+        """The pid; 0 if FILE cannot be exec'd.  Raises OSError if the system has no process."""
+        try:
+            return self.launch(file, arguments)
+        except OSError as error:
+            if error.errno in (EAGAIN, ENOMEM):
+                self.not_before = time.monotonic() + FORK_PAUSE
+                complain(self.who, "warning", "unable to fork, sleeping", error=error)
+                raise
+            complain(self.who, "fatal", b"unable to start " + self.where + file, error=error)
+            return 0
+
+    def _process_ended(self, status: int) -> None:
+        self.pid = 0
+        self.got_term = False
+        if self.state == RUN and not self.where and os.access(b"finish", os.R_OK):
+            self.state = FINISH
+            self._outcome = status
+        else:
+            self.state = DOWN
+            self.changed = time.time_ns()
+            now = time.monotonic()
+            if now - self.began < PACE:
+                self.not_before = now + PACE
+        self.record(pid_too=True)

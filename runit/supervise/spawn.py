@@ -1,0 +1,51 @@
+"""Starting a child that sees what runit would give it, and nothing of ours.
+
+posix_spawn(3) neither copies this process nor lets a signal come between: the
+child starts with default dispositions, an empty mask, and descriptors 0 to 2
+(every other one of ours closes itself at exec).
+"""
+
+from __future__ import annotations
+
+import os
+
+from runit.process.environment import Given, given
+
+_environment: Given | None = None
+
+
+def remember_environment() -> None:
+    """Read what children will be given, once, before any of them is started."""
+    global _environment  # noqa: PLW0603 (one process, one environment)
+    _environment = given()
+
+
+def spawn(
+    file: bytes,
+    arguments: list[bytes],
+    *,
+    stdin: int | None = None,
+    stdout: int | None = None,
+    new_session: bool = False,
+) -> int:
+    """Start FILE with ARGUMENTS (argv[0] first); returns its pid.
+
+    STDIN and STDOUT are descriptors of ours to put in place of the inherited
+    ones; NEW_SESSION is setsid(2).  Raises OSError if it cannot be started: fork's
+    errors (EAGAIN, ENOMEM) as well as exec's.
+    """
+    if _environment is None:
+        remember_environment()
+    actions = []
+    if stdin is not None:
+        actions.append((os.POSIX_SPAWN_DUP2, stdin, 0))
+    if stdout is not None:
+        actions.append((os.POSIX_SPAWN_DUP2, stdout, 1))
+    return os.posix_spawn(
+        file,
+        arguments,
+        _environment,  # type: ignore[arg-type]  # a mapping as far as posix_spawn looks
+        file_actions=actions,
+        setsigmask=(),
+        setsid=new_session,
+    )

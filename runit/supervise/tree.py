@@ -1,0 +1,239 @@
+"""The tree: which service directories there are, and the runsv of each.
+
+Identity is (device, inode): two names for one directory give one runsv, and a
+rename changes nothing.  See runsvdir(8).
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+import time
+from collections.abc import Callable
+
+from runit.message import Text
+from runit.process import title
+from runit.process.signals import _signal
+from runit.supervise import adopt, files
+from runit.supervise.warm import Starter
+
+PACE = 1.0
+"""Seconds between two starts of one runsv, at least."""
+
+Complain = Callable[..., None]
+Key = tuple[int, int]
+
+
+class Entry:
+    """One service directory: NAME in the services directory, identity KEY.
+
+    pid          of its runsv, or of the child that waits for the lock; 0 if none
+    holder       the living runsv that was found there, if its pid is known
+    control      its control FIFO, if its pid is not known: pid is then that of a
+                 child that waits for its end; else -1
+    not_before   monotonic seconds: when it may be started
+    listed       it is in the services directory
+    """
+
+    __slots__ = ("control", "holder", "key", "listed", "name", "not_before", "pid")
+
+    def __init__(self, name: bytes, key: Key) -> None:
+        self.name = name
+        self.key = key
+        self.pid = 0
+        self.holder: adopt.Holder | None = None
+        self.control = -1
+        self.not_before = 0.0
+        self.listed = True
+
+
+class Tree:
+    """All entries, and their processes.
+
+    STARTER starts a runsv, COMPLAIN prints a warning, POLL is told of the
+    descriptors that show the end of adopted runsvs.
+    """
+
+    def __init__(self, starter: Starter, complain: Complain, poll: select.poll) -> None:
+        self.starter = starter
+        self.complain = complain
+        self.poll = poll
+        self.entries: dict[Key, Entry] = {}
+        self.pending: dict[Key, Entry] = {}  # those without a process
+        self.by_pid: dict[int, Entry] = {}
+        self.by_descriptor: dict[int, Entry] = {}
+        self.directory = -1
+        self._locks: dict[int, list[int]] | None = None
+        self._complained: set[tuple[Text, int]] = set()
+
+    # What is there
+
+    def scan(self, directory: int) -> None:
+        """Make the entries what the open DIRECTORY holds, and start and stop accordingly.
+
+        The current directory has to be that directory.  Raises OSError when it
+        cannot be read; then nothing has changed.
+        """
+        found = self._list(directory)
+        self.directory = directory
+        self._locks = None
+        for entry in list(self.entries.values()):
+            if entry.key not in found and entry.listed:
+                self._leave(entry)
+        for key, name in found.items():
+            if key not in self.entries:
+                self.entries[key] = self.pending[key] = Entry(name, key)
+            self.entries[key].name = name
+            self.entries[key].listed = True
+        self.step(time.monotonic())
+
+    def _list(self, directory: int) -> dict[Key, bytes]:
+        found: dict[Key, bytes] = {}
+        troubles: set[tuple[Text, int]] = set()
+        for text in os.listdir(directory):
+            name = os.fsencode(text)
+            if name.startswith(b"."):
+                continue
+            try:
+                it = os.stat(name)
+            except OSError as error:
+                trouble = (name, error.errno or 0)
+                troubles.add(trouble)
+                if trouble not in self._complained:
+                    self.complain("warning", b"unable to stat " + name, error=error)
+                continue
+            if not stat.S_ISDIR(it.st_mode):
+                continue
+            key = (it.st_dev, it.st_ino)
+            known = self.entries.get(key)
+            # Of two names for one directory the one in use stays.
+            if key not in found or (known and known.name == name):
+                found[key] = name
+        self._complained = troubles
+        return found
+
+    def _leave(self, entry: Entry) -> None:
+        """Its directory is not listed any more: tell its runsv, and forget it at its end."""
+        entry.listed = False
+        self._tell_to_exit(entry)
+        if not entry.pid:
+            self._forget(entry)
+
+    def _forget(self, entry: Entry) -> None:
+        del self.entries[entry.key]
+        self.pending.pop(entry.key, None)
+
+    def _tell_to_exit(self, entry: Entry) -> None:
+        if entry.control >= 0:
+            adopt.tell_to_exit(entry.control)
+        elif entry.holder:
+            try:
+                _signal.pidfd_send_signal(entry.holder.fileno, _signal.SIGTERM)
+            except OSError:
+                pass  # it is gone; its end will show
+        elif entry.pid:
+            os.kill(entry.pid, _signal.SIGTERM)
+
+    def dismiss(self) -> None:
+        """Tell every runsv to exit."""
+        for entry in self.entries.values():
+            self._tell_to_exit(entry)
+
+    # Processes
+
+    def step(self, now: float) -> None:
+        """Start what is to be started by NOW, in monotonic seconds."""
+        for entry in [one for one in self.pending.values() if now >= one.not_before]:
+            self._start(entry, now)
+            if entry.pid:
+                del self.pending[entry.key]
+
+    def deadline(self) -> float | None:
+        """When `step` has to be called at the latest; None if only after an event."""
+        return min((entry.not_before for entry in self.pending.values()), default=None)
+
+    def _start(self, entry: Entry, now: float) -> None:
+        entry.not_before = now + PACE
+        if adopt.supervised(entry.name):
+            self._adopt(entry)
+            return
+        try:
+            entry.pid = self.starter.start(entry.name)
+        except BlockingIOError as error:
+            self.complain("warning", b"unable to fork for " + entry.name, error=error)
+            return
+        except OSError as error:
+            self.complain("fatal", b"unable to start runsv " + entry.name, error=error)
+            return
+        self.by_pid[entry.pid] = entry
+
+    def _adopt(self, entry: Entry) -> None:
+        """Somebody's runsv is there already: wait for its end."""
+        if self._locks is None:
+            self._locks = adopt.locks()
+        found = adopt.holder(entry.name, self._locks)
+        if found:
+            entry.pid = found.pid
+            entry.holder = found
+            self.by_descriptor[found.fileno] = entry
+            self.poll.register(found.fileno, select.POLLIN)
+            return
+        try:
+            entry.pid = _wait_for_lock(entry.name)
+        except OSError as error:
+            self.complain("warning", b"unable to fork for " + entry.name, error=error)
+            return
+        entry.control = adopt.control(entry.name)
+        self.by_pid[entry.pid] = entry
+
+    def reap(self) -> None:
+        """Take note of all children that have ended."""
+        while True:
+            try:
+                pid, _ = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if not pid:
+                return
+            entry = self.by_pid.pop(pid, None)
+            if entry:
+                self._ended(entry)
+
+    def holder_ended(self, descriptor: int) -> None:
+        """Take note that the adopted runsv behind DESCRIPTOR has ended."""
+        self.poll.unregister(descriptor)
+        os.close(descriptor)
+        self._ended(self.by_descriptor.pop(descriptor))
+
+    def _ended(self, entry: Entry) -> None:
+        entry.pid = 0
+        entry.holder = None
+        if entry.control >= 0:
+            os.close(entry.control)
+            entry.control = -1
+        self._locks = None
+        self.pending[entry.key] = entry
+        if not entry.listed:
+            self._forget(entry)
+
+
+def _wait_for_lock(name: bytes) -> int:
+    """A child that ends when the runsv in the directory NAME has; its pid.
+
+    For a runsv whose pid the kernel does not tell, as in another pid namespace.
+    """
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        lock = os.open(name + adopt.LOCK, os.O_RDONLY)
+        os.dup2(lock, 3)
+        os.closerange(4, 1 << 30)
+        _signal.set_wakeup_fd(-1)
+        _signal.signal(_signal.SIGTERM, _signal.SIG_DFL)
+        _signal.signal(_signal.SIGHUP, _signal.SIG_DFL)
+        title.show(b"runsvdir wait " + name, b"runsvdir-wait", title.area())
+        files.wait_lock(3)
+    finally:
+        os._exit(0)

@@ -1,0 +1,109 @@
+"""Starting a runsv: by fork, from an interpreter that has paid its start already.
+
+runsvdir has imported everything that a runsv needs; a forked child of it is a
+runsv half a millisecond later, sharing nearly all of its memory.  It is a process
+like any other: it first lets go of all that is not its own, and shows as ``runsv
+NAME``.
+
+The manual promises that the runsv found on PATH is run.  When that is not the
+file installed beside runsvdir, or when the installed code has changed since the
+start, it is exec'd.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+
+from runit.options import encoded
+from runit.process import signals, title
+from runit.process.execute import search
+from runit.process.signals import _signal
+from runit.supervise import runsv, spawn
+
+Identity = tuple[int, int, int]
+"""Device, inode, and time of the last change in nanoseconds."""
+
+
+class Starter:
+    """Starts runsvs, each in a session of its own if NEW_SESSION."""
+
+    def __init__(self, new_session: bool) -> None:
+        self.new_session = new_session
+        self.area = title.area()
+        self.beside = _beside()
+        self.code = _code()
+        spawn.remember_environment()
+        # What is there now is shared with every child: keep the collector, which
+        # writes to all it looks at, away from it.
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+
+    def start(self, name: bytes) -> int:
+        """Start a runsv for the directory NAME in the current one; its pid.
+
+        Raises OSError if there is no process to be had, or no runsv to be exec'd.
+        """
+        program = self._other()
+        if program is None:
+            return self._fork(name)
+        return spawn.spawn(program, [b"runsv", name], new_session=self.new_session)
+
+    def _other(self) -> bytes | None:
+        """The program to exec; None if what we have in memory will do."""
+        for candidate in search(b"runsv"):
+            if os.access(candidate, os.X_OK) and not os.path.isdir(candidate):
+                found = _identity(candidate)
+                if found == self.beside and _code() == self.code:
+                    return None
+                return candidate
+        # Not on PATH at all: the reference gives up here.
+        return None
+
+    def _fork(self, name: bytes) -> int:
+        before = _signal.pthread_sigmask(_signal.SIG_BLOCK, signals.EVERY)
+        try:
+            pid = os.fork()
+            if not pid:
+                self._become_runsv(name)
+        finally:
+            _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
+        return pid
+
+    def _become_runsv(self, name: bytes) -> None:
+        """In the child.  Never returns; signals are let in when runsv listens."""
+        code = 111
+        try:
+            os.closerange(3, 1 << 30)
+            _signal.set_wakeup_fd(-1)
+            if self.new_session:
+                os.setsid()
+            title.show(b"runsv " + name, b"runsv", self.area)
+            code = runsv.supervise(name)
+        finally:
+            os._exit(code)
+
+
+def _identity(path: bytes | str) -> Identity | None:
+    try:
+        it = os.stat(path)
+    except OSError:
+        return None
+    return it.st_dev, it.st_ino, it.st_mtime_ns
+
+
+def _beside() -> Identity | None:
+    """The runsv that was installed together with this runsvdir."""
+    here = os.path.dirname(os.path.realpath(encoded(sys.argv[0])))
+    return _identity(os.path.join(here, b"runsv"))
+
+
+def _code() -> list[Identity | None]:
+    """What the modules of this suite that are in memory look like on disk."""
+    return [
+        _identity(module.__file__)
+        for name, module in sys.modules.items()
+        if name.partition(".")[0] == "runit" and module.__file__
+    ]
