@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Generator
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pytest
 from support import REFERENCE, Suite, has_reference
+
+from runit.launchers import interpreter
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -28,14 +31,20 @@ DEPENDENCIES = ("inotify_simple", "psutil", "daemon", "lockfile")
 
 
 def packages(directory: Path) -> Path:
-    """A private package directory as an installation has it: the suite and what it needs."""
-    (directory / "runit").symlink_to(ROOT / "runit")
+    """A private package directory as an installation has it: the suite and what it needs.
+
+    Compiled, because launchers never write byte code and each start would compile anew.
+    """
+    shutil.copytree(
+        ROOT / "runit", directory / "runit", ignore=shutil.ignore_patterns("__pycache__")
+    )
     for name in DEPENDENCIES:
         found = importlib.util.find_spec(name)
         if found is not None and found.origin is not None:
             path = Path(found.origin)
             path = path.parent if path.name == "__init__.py" else path
             (directory / path.name).symlink_to(path)
+    subprocess.run([interpreter(), "-m", "compileall", "-q", directory / "runit"], check=True)
     return directory
 
 
