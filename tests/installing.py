@@ -26,7 +26,7 @@ PARTS = (
 )
 PROGRAMS = (*BIN, *SBIN)
 ANSWERING = tuple(name for name in PROGRAMS if name != "pause")
-"""Those that print their usage when asked for it; pause waits, whatever it is told."""
+"""Those that print their usage when told nothing; pause waits, whatever it is told."""
 PLAIN_USER = 65534
 
 

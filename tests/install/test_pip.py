@@ -39,13 +39,13 @@ def environment(maker: Maker, wheels: Path, tmp_path_factory: pytest.TempPathFac
 @pytest.mark.parametrize("name", ANSWERING)
 def test_a_console_script_starts(environment: Path, name: str) -> None:
     ended = subprocess.run(
-        [environment / "bin" / name, "-?"],
+        [environment / "bin" / name],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         timeout=60,
     )
     assert b"Traceback" not in ended.stderr
-    assert ended.returncode in (1, 100)
+    assert ended.returncode in (1, 100, 111)
 
 
 def test_manual_pages_come_with_it(environment: Path, maker: Maker) -> None:

@@ -48,15 +48,17 @@ def supervised(installed: Installed, service: Path, **options: object) -> Iterat
 
 @pytest.mark.parametrize("name", ANSWERING)
 def test_every_program_starts(installed: Installed, name: str) -> None:
-    ended = installed.run(name, "-?")
+    ended = installed.run(name)
     assert b"Traceback" not in ended.stderr
-    assert ended.returncode in (1, 100)
+    assert ended.returncode in (1, 100, 111)
 
 
 def test_pause_starts_and_waits(installed: Installed) -> None:
     process = subprocess.Popen([installed.program("pause")])
     status = Path(f"/proc/{process.pid}/status")
-    wait_for(lambda: re.search(r"^SigIgn:.*[13579bdf]$", status.read_text(), re.M), "HUP to be ignored")
+    wait_for(
+        lambda: re.search(r"^SigIgn:.*[13579bdf]$", status.read_text(), re.M), "HUP to be ignored"
+    )
     process.terminate()
     assert process.wait(30) == 0
 
@@ -85,7 +87,7 @@ def test_nothing_is_written_at_run_time(installed: Installed, tmp_path: Path) ->
     before = [tree(installed.prefix / part) for part in parts]
     with supervised(installed, build(tmp_path / "it", SERVICE)):
         for name in ANSWERING:
-            installed.run(name, "-?")
+            installed.run(name)
         assert installed.run("sv", "restart", "it").returncode == 0
     assert [tree(installed.prefix / part) for part in parts] == before
 
@@ -149,8 +151,8 @@ def test_modules_of_others_do_not_steer_the_programs(installed: Installed, tmp_p
         "PYTHONWARNINGS": "error",
     }
     for name in ANSWERING:
-        plain = installed.run(name, "-?")
-        steered = installed.run(name, "-?", cwd=hostile, environment=environment)
+        plain = installed.run(name)
+        steered = installed.run(name, cwd=hostile, environment=environment)
         assert (steered.returncode, steered.stderr) == (plain.returncode, plain.stderr)
 
 
