@@ -63,7 +63,12 @@ def switch(name: bytes, base: bytes) -> bool:
     if name.startswith(b"."):
         raise Fatal(name, b"must not start with a dot.")
     _try(b"unable to chdir", base, do=lambda: posix.chdir(base))
-    wanted = _try(name, do=lambda: posix.stat(name))
+    try:
+        wanted = posix.stat(name)
+    except FileNotFoundError as error:
+        raise Fatal(name, error=error) from None
+    except OSError as error:
+        raise Fatal(b"unable to stat", name, error=error) from None
     if wanted.st_mode & _TYPE != _IS_DIRECTORY:
         raise Fatal(name + b"not a directory.")  # the reference leaves the colon out
     current = _try(b"unable to stat", CURRENT, do=lambda: posix.stat(CURRENT))

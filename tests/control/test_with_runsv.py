@@ -1,0 +1,94 @@
+"""sv and a real runsv."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fakes import masked
+from support import Suite, build, pid, stat, wait_for
+
+RUN = "#!/bin/sh\nexec sleep 1000\n"
+STUBBORN = "#!/bin/sh\ntrap '' TERM\necho > ready\nwhile :; do sleep 0.1; done\n"
+
+
+@pytest.fixture
+def service(reference: Suite, tmp_path: Path) -> Iterator[Path]:
+    """A service that runs, with its log service."""
+    path = build(tmp_path / "a", {"run": RUN, "log/run": "#!/bin/sh\nexec cat > /dev/null\n"})
+    with reference.runsv(path):
+        wait_for(lambda: pid(path) and pid(path / "log"), "the service")
+        yield path
+
+
+def test_down_and_up_again(sv, service: Path) -> None:
+    first = pid(service)
+    code, output = sv("stop", "a")
+    assert (code, masked(output)) == (0, b"ok: down: a: Ns, normally up\n")
+    assert stat(service) == "down"
+    code, output = sv("start", "a")
+    assert (code, masked(output)) == (0, b"ok: run: a: (pid N) Ns\n")
+    assert pid(service) not in (0, first)
+
+
+def test_the_status_of_both(sv, service: Path) -> None:
+    _, output = sv("status", "a", "a/log")
+    assert masked(output) == (b"run: a: (pid N) Ns; run: log: (pid N) Ns\nrun: a/log: (pid N) Ns\n")
+    assert b"(pid %d)" % pid(service) in output
+    assert b"(pid %d)" % pid(service / "log") in output
+
+
+def test_signals_are_waited_for_with_v(sv, service: Path) -> None:
+    for word, line in [
+        ("pause", b"ok: run: a: (pid N) Ns, paused\n"),
+        ("cont", b"ok: run: a: (pid N) Ns\n"),
+        ("once", b"ok: run: a: (pid N) Ns, want down\n"),
+        ("term", b"ok: down: a: Ns, normally up\n"),
+        ("kill", b"ok: down: a: Ns, normally up\n"),
+    ]:
+        code, output = sv("-v", word, "a")
+        assert (code, masked(output)) == (0, line)
+
+
+def test_a_restart_within_the_second_reports_the_new_process(our_sv, service: Path) -> None:
+    for word in ("restart", "try-restart"):
+        before = pid(service)
+        code, output = our_sv(word, "a")
+        assert (code, masked(output)) == (0, b"ok: run: a: (pid N) Ns\n")
+        assert b"(pid %d)" % before not in output
+        assert b"(pid %d)" % pid(service) in output
+
+
+def test_shutdown_waits_for_the_end_of_runsv(suite: Suite, sv, reference, tmp_path: Path) -> None:
+    path = build(tmp_path / "a", {"run": RUN, "log/run": "#!/bin/sh\nexec cat > /dev/null\n"})
+    with reference.runsv(path) as process:
+        wait_for(lambda: pid(path), "the service")
+        assert sv("shutdown", "a") == (0, b"ok: a: runsv not running\n")
+        assert wait_for(lambda: process.poll() is not None)
+        assert process.returncode == 0
+    assert sv("status", "a") == (1, b"fail: a: runsv not running\n")
+    assert sv("exit", "a") == (0, b"ok: a: runsv not running\n")
+
+
+def test_force_stop_kills_what_does_not_stop(sv, reference: Suite, tmp_path: Path) -> None:
+    path = build(tmp_path / "a", {"run": STUBBORN})
+    with reference.runsv(path):
+        wait_for((path / "ready").exists, "the service")
+        code, output = sv("-w", "0", "force-stop", "a")
+        assert code == 1
+        assert masked(output) == b"kill: run: a: (pid N) Ns, want down, got TERM\n"
+        wait_for(lambda: stat(path) == "down", "the end")
+
+
+def test_several_at_once(sv, reference: Suite, tmp_path: Path) -> None:
+    paths = [build(tmp_path / name, {"run": RUN}) for name in "abc"]
+    with (
+        reference.runsv(paths[0]), reference.runsv(paths[1]), reference.runsv(paths[2]),
+    ):  # fmt: skip
+        code, output = sv("start", "a", "b", "c")
+        assert code == 0
+        assert sorted(masked(output).splitlines()) == [
+            b"ok: run: " + name + b": (pid N) Ns" for name in (b"a", b"b", b"c")
+        ]
+        assert sv("exit", "a", "b", "c") == (0, b"")
