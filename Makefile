@@ -33,7 +33,8 @@ FETCH = test build/wheels/.done -nt pyproject.toml || { \
 DONE = @touch $@
 SOURCES = pyproject.toml LICENSE $(shell find runit -name '*.py') $(wildcard docs/man/*.8)
 
-.PHONY: help install uninstall wheels run tour check lint clean
+.PHONY: help install uninstall wheels run tour check clean \
+	lint lint-ruff lint-mypy lint-shell lint-man
 
 help:
 	@echo 'make run        build under ./build, bring up the services of examples/, show them'
@@ -82,22 +83,27 @@ check: $(VENV)/.done build/check/.done
 	PYRUNIT_BIN="$(CURDIR)/build/check/bin" PYRUNIT_WHEELS="$(CURDIR)/build/wheels" \
 	$(VENV)/bin/python -EsB -m pytest -q -p no:cacheprovider --timeout=300 $(ARGS)
 
-# A tool that is missing is named; in CI ($$CI is set) that is an error.
-WITHOUT = { echo "lint: $$tool is not installed: skipped" >&2; test -z "$$CI"; }
+lint: lint-ruff lint-mypy lint-shell lint-man
 
-lint: $(VENV)/.done
+lint-ruff: $(VENV)/.done
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+
+lint-mypy: $(VENV)/.done
 	$(VENV)/bin/mypy
-	@tool=shellcheck; command -v $$tool >/dev/null || $(WITHOUT) || exit 1; \
-	command -v $$tool >/dev/null || exit 0; \
+
+# A tool that is missing is named; in CI ($$CI is set) that is an error.
+MISSING = { echo "lint: $$tool is not installed: skipped" >&2; test -z "$$CI"; exit; }
+
+lint-shell:
+	@tool=shellcheck; command -v $$tool >/dev/null || $(MISSING); \
 	find . \( -path ./build -o -path ./.git \) -prune -o -type f ! -name '*.py' \
-	    -exec awk 'FNR == 1 && /^#!\/bin\/(ba)?sh/ { print FILENAME }' {} + | sort >build/scripts; \
-	tr '\n' '\0' <build/scripts | xargs -0 shellcheck && \
-	echo "shellcheck: $$(wc -l <build/scripts) scripts, no complaint"
-	@tool=mandoc; command -v $$tool >/dev/null || $(WITHOUT) || exit 1; \
-	command -v $$tool >/dev/null || exit 0; \
-	mandoc -T lint -W warning docs/man/*.[1-8] && echo "mandoc: no complaint"
+	    -exec awk 'FNR == 1 && /^#!\/bin\/(ba)?sh/ { printf "%s%c", FILENAME, 0 }' {} + | \
+	xargs -0 shellcheck && echo 'shellcheck: no complaint'
+
+lint-man:
+	@tool=mandoc; command -v $$tool >/dev/null || $(MISSING); \
+	mandoc -T lint -W warning docs/man/*.[1-8] && echo 'mandoc: no complaint'
 
 clean:
 	rm -rf build
