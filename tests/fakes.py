@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
+
+from support import Suite
 
 from runit.service.status import DOWN, FINISH, RUN, Status
 
@@ -72,3 +75,14 @@ down = record
 def masked(output: bytes) -> bytes:
     """Status lines without ages and process ids."""
     return re.sub(rb"\b\d+s\b", b"Ns", re.sub(rb"\(pid \d+\)", b"(pid N)", output))
+
+
+def runner(suite: Suite, services: Path) -> Callable[..., tuple[int, bytes]]:
+    """A function that runs sv: standard output, with standard error in it."""
+
+    def run(*arguments: str | bytes, **variables: str) -> tuple[int, bytes]:
+        environment = suite.environment(**{"SVDIR": str(services), **variables})
+        done = suite.run("sv", *arguments, cwd=services, env=environment)
+        return done.returncode, done.stdout + done.stderr
+
+    return run

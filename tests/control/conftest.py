@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from fakes import Fake
+from fakes import Fake, runner
 from support import DEADLINE, Suite
 
 Make = Callable[..., Fake]
@@ -59,16 +59,5 @@ def sv_together(suite: Suite, tmp_path: Path) -> Callable[..., list[tuple[int, b
         ]  # fmt: skip
         outputs = [process.communicate(timeout=DEADLINE)[0] for process in processes]
         return [(one.returncode, output) for one, output in zip(processes, outputs, strict=True)]
-
-    return run
-
-
-def runner(suite: Suite, services: Path) -> Callable[..., tuple[int, bytes]]:
-    """A function that runs sv: standard output, with standard error in it."""
-
-    def run(*arguments: str | bytes, **variables: str) -> tuple[int, bytes]:
-        environment = suite.environment(**{"SVDIR": str(services), **variables})
-        done = suite.run("sv", *arguments, cwd=services, env=environment)
-        return done.returncode, done.stdout + done.stderr
 
     return run

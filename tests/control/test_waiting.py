@@ -7,7 +7,6 @@ import signal
 import subprocess
 from pathlib import Path
 
-import pytest
 from fakes import Fake, down, finishing, masked, record, up
 from support import Suite, wait_for
 
@@ -16,13 +15,15 @@ from runit.launchers import BIN, interpreter, write
 LONG = ("-w", "60")
 
 
-def started(suite: Suite, services: Path, *arguments: str) -> subprocess.Popen[bytes]:
+def started(
+    suite: Suite, services: Path, *arguments: str, **variables: str
+) -> subprocess.Popen[bytes]:
     """An sv in the background, its output together in one pipe."""
     return suite.start(
         "sv",
         *arguments,
         cwd=services,
-        env=suite.environment(SVDIR=str(services)),
+        env=suite.environment(SVDIR=str(services), **variables),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
@@ -66,28 +67,25 @@ def test_every_record_gets_the_references_verdict(
         assert code == expected[word][0], word
 
 
-@pytest.mark.parametrize(
-    ("word", "before", "sent", "after", "line"),
-    [
-        ("start", down(), b"u", up(), b"run: a: (pid N) Ns"),
-        ("stop", up(), b"d", down(), b"down: a: Ns, normally up"),
-        ("restart", up(), b"tcu", up(age=-1000), b"run: a: (pid N) Ns"),
-        ("try-restart", up(), b"tc", up(age=-1000), b"run: a: (pid N) Ns"),
-        ("force-stop", finishing(), b"d", down(), b"down: a: Ns, normally up"),
-        ("pause", up(), b"p", up(paused=True), b"run: a: (pid N) Ns, paused"),
-        ("cont", up(paused=True), b"c", up(), b"run: a: (pid N) Ns"),
-        ("once", up(), b"o", up(want=b"d"), b"run: a: (pid N) Ns, want down"),
-        ("term", up(want=b"d"), b"t", down(), b"down: a: Ns, normally up"),
-    ],
-)
-def test_it_ends_when_the_record_changes(
-    suite: Suite, fake, tmp_path: Path, word: str, before: bytes, sent: bytes, after: bytes, line
-) -> None:
-    service = fake("a", before)
-    process = started(suite, tmp_path, *LONG, word, "a")
-    assert told(service) == sent
-    service.write(after)
-    assert result(process) == (0, b"ok: " + line + b"\n")
+def test_it_ends_when_the_record_changes(suite: Suite, fake, tmp_path: Path) -> None:
+    cases = [
+        ("start", down(), b"u", up(), b"run: start: (pid N) Ns"),
+        ("stop", up(), b"d", down(), b"down: stop: Ns, normally up"),
+        ("restart", up(), b"tcu", up(age=-1000), b"run: restart: (pid N) Ns"),
+        ("try-restart", up(), b"tc", up(age=-1000), b"run: try-restart: (pid N) Ns"),
+        ("force-stop", finishing(), b"d", down(), b"down: force-stop: Ns, normally up"),
+        ("pause", up(), b"p", up(paused=True), b"run: pause: (pid N) Ns, paused"),
+        ("cont", up(paused=True), b"c", up(), b"run: cont: (pid N) Ns"),
+        ("once", up(), b"o", up(want=b"d"), b"run: once: (pid N) Ns, want down"),
+        ("term", up(want=b"d"), b"t", down(), b"down: term: Ns, normally up"),
+    ]
+    services = {word: fake(word, before) for word, before, *_ in cases}
+    running = {word: started(suite, tmp_path, *LONG, word, word) for word in services}
+    for word, _, sent, after, _ in cases:
+        assert told(services[word]) == sent
+        services[word].write(after)
+    for word, *_, line in cases:
+        assert result(running[word]) == (0, b"ok: " + line + b"\n")
 
 
 def test_each_service_is_reported_when_it_is_ready(suite: Suite, fake, tmp_path: Path) -> None:
@@ -124,11 +122,14 @@ def test_what_is_no_number_of_seconds_is_none(sv_together, fake) -> None:
         assert code == 1
 
 
-def test_svwait_is_for_commands_that_wait_and_w_goes_before(sv, fake) -> None:
+def test_svwait_is_for_commands_that_wait_and_w_goes_before(
+    suite: Suite, sv, fake, tmp_path: Path
+) -> None:
     service = fake("a", down())
     assert sv("up", "a", SVWAIT="0") == (0, b"")
-    assert sv("start", "a", SVWAIT="0")[0] == 1
-    assert sv("-w", "0", "start", "a", SVWAIT="1000")[0] == 1
+    short = started(suite, tmp_path, "start", "a", SVWAIT="0")
+    option = started(suite, tmp_path, "-w", "0", "start", "a", SVWAIT="1000")
+    assert [result(process)[0] for process in (short, option)] == [1, 1]
     assert service.sent() == b"uuu"
 
 

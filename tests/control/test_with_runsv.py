@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from fakes import masked
+from fakes import masked, runner
 from support import Suite, build, pid, stat, wait_for
 
 RUN = "#!/bin/sh\nexec sleep 1000\n"
 STUBBORN = "#!/bin/sh\ntrap '' TERM\necho > ready\nwhile :; do sleep 0.1; done\n"
 
 
+OURS = ("ours with ours", "ours with reference")
+
+
+@pytest.fixture(params=[*OURS, "reference with ours"])
+def pair(request: pytest.FixtureRequest) -> tuple[Suite, Suite]:
+    """Whose sv, and whose runsv: the two agree in files only."""
+    sv, runsv = (request.getfixturevalue(name) for name in request.param.split(" with "))
+    return sv, runsv
+
+
 @pytest.fixture
-def service(reference: Suite, tmp_path: Path) -> Iterator[Path]:
+def sv(pair: tuple[Suite, Suite], tmp_path: Path) -> Callable[..., tuple[int, bytes]]:
+    return runner(pair[0], tmp_path)
+
+
+@pytest.fixture
+def runsv(pair: tuple[Suite, Suite]) -> Suite:
+    return pair[1]
+
+
+@pytest.fixture
+def service(runsv: Suite, tmp_path: Path) -> Iterator[Path]:
     """A service that runs, with its log service."""
     path = build(tmp_path / "a", {"run": RUN, "log/run": "#!/bin/sh\nexec cat > /dev/null\n"})
-    with reference.runsv(path):
+    with runsv.runsv(path):
         wait_for(lambda: pid(path) and pid(path / "log"), "the service")
         yield path
 
@@ -51,18 +71,19 @@ def test_signals_are_waited_for_with_v(sv, service: Path) -> None:
         assert (code, masked(output)) == (0, line)
 
 
-def test_a_restart_within_the_second_reports_the_new_process(our_sv, service: Path) -> None:
+@pytest.mark.parametrize("pair", OURS, indirect=True)
+def test_a_restart_within_the_second_reports_the_new_process(sv, service: Path) -> None:
     for word in ("restart", "try-restart"):
         before = pid(service)
-        code, output = our_sv(word, "a")
+        code, output = sv(word, "a")
         assert (code, masked(output)) == (0, b"ok: run: a: (pid N) Ns\n")
         assert b"(pid %d)" % before not in output
         assert b"(pid %d)" % pid(service) in output
 
 
-def test_shutdown_waits_for_the_end_of_runsv(suite: Suite, sv, reference, tmp_path: Path) -> None:
+def test_shutdown_waits_for_the_end_of_runsv(sv, runsv: Suite, tmp_path: Path) -> None:
     path = build(tmp_path / "a", {"run": RUN, "log/run": "#!/bin/sh\nexec cat > /dev/null\n"})
-    with reference.runsv(path) as process:
+    with runsv.runsv(path) as process:
         wait_for(lambda: pid(path), "the service")
         assert sv("shutdown", "a") == (0, b"ok: a: runsv not running\n")
         assert wait_for(lambda: process.poll() is not None)
@@ -71,9 +92,9 @@ def test_shutdown_waits_for_the_end_of_runsv(suite: Suite, sv, reference, tmp_pa
     assert sv("exit", "a") == (0, b"ok: a: runsv not running\n")
 
 
-def test_force_stop_kills_what_does_not_stop(sv, reference: Suite, tmp_path: Path) -> None:
+def test_force_stop_kills_what_does_not_stop(sv, runsv: Suite, tmp_path: Path) -> None:
     path = build(tmp_path / "a", {"run": STUBBORN})
-    with reference.runsv(path):
+    with runsv.runsv(path):
         wait_for((path / "ready").exists, "the service")
         code, output = sv("-w", "0", "force-stop", "a")
         assert code == 1
@@ -81,10 +102,10 @@ def test_force_stop_kills_what_does_not_stop(sv, reference: Suite, tmp_path: Pat
         wait_for(lambda: stat(path) == "down", "the end")
 
 
-def test_several_at_once(sv, reference: Suite, tmp_path: Path) -> None:
+def test_several_at_once(sv, runsv: Suite, tmp_path: Path) -> None:
     paths = [build(tmp_path / name, {"run": RUN}) for name in "abc"]
     with (
-        reference.runsv(paths[0]), reference.runsv(paths[1]), reference.runsv(paths[2]),
+        runsv.runsv(paths[0]), runsv.runsv(paths[1]), runsv.runsv(paths[2]),
     ):  # fmt: skip
         code, output = sv("start", "a", "b", "c")
         assert code == 0
