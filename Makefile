@@ -58,8 +58,8 @@ wheels:
 
 # Without them the suite works too, so this goes on.
 build/run/.done: $(SOURCES)
-	@$(FETCH) || true
-	@$(INSTALLATION) install --prefix=build/run --wheels=build/wheels
+	@from=build/wheels; $(FETCH) || from=none; \
+	$(INSTALLATION) install --prefix=build/run --wheels=$$from
 	$(DONE)
 
 run: build/run/.done
@@ -75,8 +75,8 @@ $(VENV)/.done: pyproject.toml
 
 # All programs in one directory: the tests look for them there.
 build/check/.done: $(SOURCES)
-	@$(FETCH) || true
-	@$(INSTALLATION) install --prefix=build/check --sbindir=build/check/bin --wheels=build/wheels
+	@from=build/wheels; $(FETCH) || from=none; \
+	$(INSTALLATION) install --prefix=build/check --sbindir=build/check/bin --wheels=$$from
 	$(DONE)
 
 check: $(VENV)/.done build/check/.done

@@ -230,11 +230,12 @@ def seen(truth: object, expected: str, otherwise: str) -> None:
 def command(tree: Tree, program: str, *arguments: str) -> str:
     """Run and show a command that must succeed; returns its output."""
     say(f"    $ {' '.join((program, *arguments))}")
-    code, output = tree.run(program, *arguments)
-    for line in output.splitlines():
+    ended = tree.run(program, *arguments)
+    output = ended.stdout
+    for line in (ended.stderr + output).splitlines():
         say(f"    | {line}")
-    if code:
-        raise Failure(f"{program} exits 0", f"exit code {code}: {output.strip()}")
+    if ended.returncode:
+        raise Failure(f"{program} exits 0", f"exit code {ended.returncode}")
     return output
 
 

@@ -174,21 +174,19 @@ class Tree:
                 deadline += 1
             time.sleep(0.005)
 
-    def run(self, program: str, *arguments: str) -> tuple[int, str]:
-        """Run a program of the suite; its exit code and what it printed."""
+    def run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a program of the suite to its end."""
         directory = self.sbin if (self.sbin / program).exists() else self.bin
-        ended = subprocess.run(
+        return subprocess.run(
             [directory / program, *arguments],
             env=self.environment,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            capture_output=True,
             text=True,
             errors="replace",
             check=False,
             timeout=60,
         )
-        return ended.returncode, ended.stdout
 
     def status(self, name: str) -> status.Status | None:
         """A service's record (`web`, `web/log`), None if there is none."""

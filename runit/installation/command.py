@@ -92,22 +92,23 @@ def install(arguments: argparse.Namespace) -> int:
     print(f"installed: programs in {where.bindir} and {where.sbindir}")
     print(f"           package in {where.package}, services go to {where.sysconfdir}/sv")
     if outcome.missing:
-        names = ", ".join(outcome.missing)
-        complain(
-            "install",
-            "warning",
-            f"not installed: {names}",
-            f"the suite works without, but less quickly ({outcome.reason})",
-        )
+        complain(*lacking("install", outcome.missing, outcome.reason))
     return 0
+
+
+def lacking(command: str, names: list[str], reason: str) -> tuple[str, ...]:
+    """The warning that packages could not be had."""
+    text = f"{', '.join(names)} cannot be had: the suite works without, but less quickly"
+    return command, "warning", text, reason
 
 
 def wheels(directory: Path) -> int:
     """Fill DIRECTORY with the wheels of the dependencies."""
     directory.mkdir(parents=True, exist_ok=True)
-    failed = dependencies.wheels(directory, dependencies.declared(CHECKOUT))
+    wanted = dependencies.declared(CHECKOUT)
+    failed = dependencies.wheels(directory, wanted)
     if failed:
-        complain("wheels", "warning", "cannot be had", failed)
+        complain(*lacking("wheels", [dependencies.name(one) for one in wanted], failed))
         return 1
     print(f"wheels of the dependencies are in {directory}")
     return 0

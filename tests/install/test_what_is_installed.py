@@ -148,7 +148,7 @@ def test_what_cannot_be_had_is_said_in_one_line(maker: Maker, tmp_path: Path) ->
     (tmp_path / "empty").mkdir()
     installed = maker.install(tmp_path / "x", wheels=tmp_path / "empty")
     (line,) = installed.warned.splitlines()
-    expected = "install: warning: not installed: inotify-simple, psutil, python-daemon: "
+    expected = "install: warning: inotify-simple, psutil, python-daemon cannot be had: "
     assert line.startswith(expected)
 
 
@@ -164,7 +164,7 @@ def test_without_pip_the_suite_is_installed_and_the_package_to_get_is_named(
     done = Maker(maker.checkout, str(python)).run("install", f"PREFIX={tmp_path}/x")
     assert done.returncode == 0, done.stderr
     (line,) = done.stderr.splitlines()
-    assert "warning: not installed: inotify-simple, psutil, python-daemon" in line
+    assert "warning: inotify-simple, psutil, python-daemon cannot be had" in line
     assert "no pip" in line
     assert "apt-get install python3-venv" in line
     assert sorted(os.listdir(tmp_path / "x/bin")) == sorted(BIN)
