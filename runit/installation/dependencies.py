@@ -43,19 +43,19 @@ def name(requirement: str) -> str:
 
 
 @contextmanager
-def pip() -> Iterator[list[str]]:
-    """The command line of a pip for this interpreter.
+def pip(python: str = sys.executable) -> Iterator[list[str]]:
+    """The command line of a pip for PYTHON, an interpreter.
 
     Raises NoPip.
     """
-    own = [sys.executable, "-EP", "-m", "pip"]
+    own = [python, "-EP", "-m", "pip"]
     if _run([*own, "--version"]).returncode == 0:
         yield own
         return
     with tempfile.TemporaryDirectory(prefix="pyrunit-") as directory:
-        made = _run([sys.executable, "-EP", "-m", "venv", directory])
+        made = _run([python, "-EP", "-m", "venv", directory])
         if made.returncode != 0:
-            raise NoPip(HINT.format(python=sys.executable))
+            raise NoPip(HINT.format(python=python))
         yield [f"{directory}/bin/python", "-EP", "-m", "pip"]
 
 

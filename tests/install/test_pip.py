@@ -21,7 +21,7 @@ def environment(maker: Maker, wheels: Path, tmp_path_factory: pytest.TempPathFac
     venv = directory / "venv"
     subprocess.run([maker.python, "-m", "venv", "--without-pip", venv], check=True, timeout=60)
     try:
-        with dependencies.pip() as pip:
+        with dependencies.pip(maker.python) as pip:
             done = subprocess.run(
                 [*pip, f"--python={venv}/bin/python", "install", f"--find-links={wheels}", source],
                 capture_output=True,
