@@ -72,7 +72,7 @@ def start(name: bytes, report: Report) -> Check | bool:
     True when there is none, which is to agree; False when that cannot be told.
     Its standard output is closed: sv's own is for status lines.
     """
-    script = report.shown(name) + b"/check"
+    script = report.shown(name, 2) + b"/check"
     try:
         posix.stat(FILE)
     except FileNotFoundError:

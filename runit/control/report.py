@@ -72,7 +72,7 @@ class Report:
             normally_down = False
         except OSError as error:
             self.state = LSB_UNKNOWN
-            self.warn(b"unable to stat " + self.shown(name) + b"/down", error=error)
+            self.warn(b"unable to stat " + self.shown(name, 2) + b"/down", error=error)
             return b""
         self.state = LSB_DOWN if found.state == DOWN else LSB_OK
         age = max(0, int(time.time()) - found.changed // BILLION)
@@ -94,13 +94,13 @@ class Report:
             text += b", got TERM"
         return text
 
-    def shown(self, name: bytes) -> bytes:
-        """NAME as it may be printed.
+    def shown(self, name: bytes, descriptor: int = 1) -> bytes:
+        """NAME as it may be written to DESCRIPTOR.
 
         A terminal obeys control characters, so there each of them, and whatever
         else cannot be shown, is a question mark.  Elsewhere names stay as they are.
         """
-        if not self._terminal:
+        if not (self._terminal if descriptor == 1 else posix.isatty(descriptor)):
             return name
         text = name.decode("utf-8", "surrogateescape")
         return "".join(one if one.isprintable() else "?" for one in text).encode()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import posix
 import select
 import time
+from errno import ENOSPC
 
 from runit.control import check, conditions
 from runit.service import directory, watch
@@ -40,6 +41,8 @@ HELD = 200
 LONGEST = 86400.0
 """Seconds that poll(2) is asked to wait at most: it takes no more than some weeks."""
 
+
+UNWATCHED = b"unable to watch services"
 
 GONE = watch.DELETE_SELF | watch.MOVE_SELF | watch.UNMOUNT | watch.IGNORED
 """Events after which the name of a directory may stand for another."""
@@ -182,7 +185,7 @@ class Wait:
         if records:
             self._inotify = watch.inotify()
             if self._inotify is None:
-                self._report.warn(b"unable to watch services: " + watch.reason)
+                self._report.warn(UNWATCHED, watch.reason)
             else:
                 self._poll.register(self._inotify.fileno(), select.POLLIN)
         for service in list(self._pending)[:HELD]:
@@ -194,8 +197,12 @@ class Wait:
                     for place, mask in ((b"supervise", RENEWED), (b".", watch.MOVE_SELF)):
                         number = self._inotify.add_watch(place, mask | watch.ONLYDIR)
                         self._by_watch.setdefault(number, []).append(service)
-            except (OSError, Trouble):
-                continue  # it is looked at every now and then
+            except Trouble:
+                continue  # what it is will be found when it is looked at
+            except OSError as error:
+                if error.errno == ENOSPC:
+                    self._report.warn(UNWATCHED, b"no inotify watches left")
+                continue
             service.noticed = not records or self._inotify is not None
 
     def _next(self) -> list[Service]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import shutil
 import struct
 import subprocess
 import time
@@ -13,6 +14,7 @@ import pytest
 from fakes import down, finishing, masked, record, up
 from support import Suite
 
+from runit.launchers import BIN, interpreter, write
 from runit.service.tai64n import EPOCH
 
 BAD_FORMAT = b"unable to read supervise/status: bad format\n"
@@ -225,6 +227,20 @@ def test_a_terminal_gets_no_control_characters(ours: Suite, fake, tmp_path: Path
     first, second, *_ = shown.split(b"\r\n")
     assert masked(first) == b"down: ?]0;x?? caf\xc3\xa9?: Ns, normally up"
     assert second.startswith(b"fail: ?[2J: ")
+
+
+def test_the_installations_own_services_directory(fake, tmp_path: Path) -> None:
+    root = Path(__file__).resolve().parents[2] / "runit"
+    shutil.copytree(root, tmp_path / "package/runit", ignore=shutil.ignore_patterns("__pycache__"))
+    paths = tmp_path / "package/runit/paths.py"
+    etc = tmp_path / "etc"
+    paths.write_text(paths.read_text().replace('b"/etc"', repr(os.fsencode(etc))))
+    write(tmp_path / "bin", BIN, str(tmp_path / "package"), interpreter())
+    suite = Suite(tmp_path / "bin", "installed")
+    fake("etc/runit/runsvdir/current/a", up())
+    assert masked(suite.run("sv", "status", "a").stdout) == b"run: a: (pid N) Ns\n"
+    fake("etc/service/a", down())
+    assert masked(suite.run("sv", "status", "a").stdout) == b"down: a: Ns, normally up\n"
 
 
 def test_services_of_another_user_are_denied(suite: Suite, fake, tmp_path: Path) -> None:
