@@ -1,21 +1,17 @@
 """Wait until services have done what they were told.
 
-All are waited for at once, and nobody polls.  Each supervise directory is watched
-for a new status record through inotify; a descriptor on supervise/ok tells of
-runsv's end; a ./check that runs has a pidfd, and one that has not agreed is asked
-again with every new record and at growing intervals.  Where the kernel or the
-package will not serve, the record is read every 420 ms, as the reference does.
+All are waited for at once.  After a few short naps nothing is done until the
+kernel tells that something has happened; a ./check that has not agreed is asked
+again with every new record and at growing intervals.  See sv(8), Waiting.
 """
 
 from __future__ import annotations
 
-import posix
-import select
 import time
-from errno import ENOSPC
 
 from runit.control import check, conditions
-from runit.service import directory, watch
+from runit.control.events import STEP, Events, Service
+from runit.service import directory
 from runit.service.directory import NotRunning, Trouble
 
 TYPE_CHECKING = False
@@ -24,56 +20,12 @@ if TYPE_CHECKING:
 
     from runit.control.commands import Command
     from runit.control.report import Report
-    from runit.service.status import Status
 
-STEP = 0.42
-"""Seconds between the reference's polls.  Its deadline is a multiple of it."""
+NAPS = (0.0005, 0.001, 0.001, 0.002, 0.002, 0.004)
+"""Seconds to sleep before inotify is loaded: what takes effect at once needs none."""
 
-GRACE = (0.0005, 0.001, 0.001, 0.002, 0.002, 0.004)
-"""Seconds of naps before inotify: what takes effect at once costs no import."""
-
-FIRST_PAUSE = 0.01
-"""Seconds before a ./check that did not agree is asked again; doubled each time."""
-
-HELD = 200
-"""So many descriptors on supervise/ok are kept: a process may have 1024 by default."""
-
-LONGEST = 86400.0
-"""Seconds that poll(2) is asked to wait at most: it takes no more than some weeks."""
-
-
-UNWATCHED = b"unable to watch services"
-
-GONE = watch.DELETE_SELF | watch.MOVE_SELF | watch.UNMOUNT | watch.IGNORED
-"""Events after which the name of a directory may stand for another."""
-
-RENEWED = watch.MOVED_TO | watch.DELETE_SELF | watch.MOVE_SELF
-
-
-class Service:
-    """One of those waited for.
-
-    found     its last record
-    held      descriptor on supervise/ok, or -1
-    noticed   whether a new record, and runsv's end, will be noticed
-    check     the script, while it runs
-    asked_for the process that the script was asked about
-    again     monotonic time before which the script is not asked again, 0 for any time
-    pause     seconds to leave the script alone when it does not agree
-    """
-
-    __slots__ = ("again", "asked_for", "check", "found", "held", "name", "noticed", "pause")
-
-    found: Status
-
-    def __init__(self, name: bytes) -> None:
-        self.name = name
-        self.held = -1
-        self.noticed = False
-        self.check: check.Check | None = None
-        self.asked_for = 0
-        self.again = 0.0
-        self.pause = FIRST_PAUSE
+NAPPING = 0.02
+"""Seconds after which that has taken too long, because there are many services."""
 
 
 class Wait:
@@ -95,29 +47,27 @@ class Wait:
         self._command = command
         self._started = started // 1000 * 1000  # the reference's records have microseconds
         self._since = since
-        self._deadline = since + STEP * (seconds // STEP + 2)
+        self._deadline = since + STEP * (seconds // STEP + 2)  # when the reference gives up
         self._places = places
         self._report = report
         self._pending: dict[Service, None] = {}
-        self._poll: select.poll | None = None
-        self._by_descriptor: dict[int, Service] = {}
-        self._by_watch: dict[int, list[Service]] = {}
-        self._inotify: watch.INotify | None = None
+        self._events: Events | None = None
 
     def run(self, names: list[bytes]) -> None:
         """Wait for the services NAMES; each is reported when its time comes."""
         self._pending = dict.fromkeys(Service(name) for name in names)
         self._look(self._pending)
-        for nap in GRACE:
-            if not self._pending or time.monotonic() > self._since + 2 * sum(GRACE):
+        for nap in NAPS:
+            if not self._pending or time.monotonic() > self._since + NAPPING:
                 break
             time.sleep(nap)
             self._look(self._pending)
         if self._pending:
-            self._attach()
+            records = self._command.letters != b"x"
+            self._events = Events(self._pending, self._places, self._report, records=records)
             self._look(self._pending)  # what happened before the watches were there
-        while self._pending and time.monotonic() < self._deadline:
-            self._look(self._next())
+            while self._pending and time.monotonic() < self._deadline:
+                self._look(self._events.wait(self._pending, self._deadline))
         for service in list(self._pending):
             self._give_up(service)
         self._report.flush()
@@ -138,30 +88,32 @@ class Wait:
             self._forget_check(service)
         try:
             self._places.enter(service.name)
-            found = service.found = directory.record()
+            service.found = directory.record()
         except NotRunning as trouble:
             if self._command.letters == b"x":
                 self._done(service, self._report.shown(service.name) + b": " + trouble.reason)
             else:
                 self._fail(service, trouble)
-            return
         except Trouble as trouble:
             self._fail(service, trouble)
-            return
-        new = found.changed >= self._started
-        verdict = conditions.judge(self._command.letters, found, new)
-        if verdict == conditions.ASK:
-            if agrees is None or service.asked_for != found.pid:
-                if time.monotonic() < service.again:
-                    return
-                agrees = self._ask(service)
-            if agrees:
-                verdict = conditions.REACHED
-            elif agrees is False:
-                service.again = time.monotonic() + service.pause
-                service.pause = min(2 * service.pause, STEP)
-        if verdict == conditions.REACHED:
-            self._done(service, self._report.service(service.name, found))
+        else:
+            if self._reached(service, agrees):
+                self._done(service, self._report.service(service.name, service.found))
+
+    def _reached(self, service: Service, agrees: bool | None) -> bool:
+        """Whether it is as it should be; AGREES is ./check's answer, if there is one."""
+        found = service.found
+        verdict = conditions.judge(self._command.letters, found, found.changed >= self._started)
+        if verdict != conditions.ASK:
+            return verdict == conditions.REACHED
+        if agrees is None or service.asked_for != found.pid:
+            if time.monotonic() < service.again:
+                return False
+            agrees = self._ask(service)
+        if agrees is False:
+            service.again = time.monotonic() + service.pause
+            service.pause = min(2 * service.pause, STEP)
+        return agrees is True
 
     def _ask(self, service: Service) -> bool | None:
         """Start ./check; whether it agrees, None if it runs now."""
@@ -172,83 +124,9 @@ class Wait:
         if started.descriptor < 0:
             return started.wait()
         service.check = started
-        self._register(started.descriptor, select.POLLIN, service)
+        if self._events is not None:
+            self._events.add_check(service)
         return None
-
-    def _attach(self) -> None:
-        """From now on be told what happens to the services."""
-        self._poll = select.poll()
-        for service in self._pending:
-            if service.check is not None:
-                self._register(service.check.descriptor, select.POLLIN, service)
-        records = self._command.letters != b"x"
-        if records:
-            self._inotify = watch.inotify()
-            if self._inotify is None:
-                self._report.warn(UNWATCHED, watch.reason)
-            else:
-                self._poll.register(self._inotify.fileno(), select.POLLIN)
-        for service in list(self._pending)[:HELD]:
-            try:
-                self._places.enter(service.name)
-                service.held = directory.hold()
-                self._register(service.held, 0, service)  # errors are always told
-                if self._inotify is not None:
-                    for place, mask in ((b"supervise", RENEWED), (b".", watch.MOVE_SELF)):
-                        number = self._inotify.add_watch(place, mask | watch.ONLYDIR)
-                        self._by_watch.setdefault(number, []).append(service)
-            except Trouble:
-                continue  # what it is will be found when it is looked at
-            except OSError as error:
-                if error.errno == ENOSPC:
-                    self._report.warn(UNWATCHED, b"no inotify watches left")
-                continue
-            service.noticed = not records or self._inotify is not None
-
-    def _next(self) -> list[Service]:
-        """Wait until something happens; the services that are to be looked at."""
-        now = time.monotonic()
-        until = min(self._deadline, now + LONGEST)
-        for service in self._pending:
-            if service.again > now and service.check is None:
-                until = min(until, service.again)
-            if not service.noticed:
-                until = min(until, now + STEP)
-        assert self._poll is not None
-        ready = self._poll.poll(max(0, int((until - now) * 1000) + 1))
-        now = time.monotonic()
-        due = [
-            service
-            for service in self._pending
-            if not service.noticed or (0 < service.again <= now and service.check is None)
-        ]
-        for descriptor, _ in ready:
-            found = self._by_descriptor.get(descriptor)
-            if found is None:
-                due += self._changed()
-                continue
-            due.append(found)
-            if descriptor == found.held:  # runsv has gone; another may have come
-                self._release(found)
-        return due
-
-    def _changed(self) -> list[Service]:
-        """The services whose records are new."""
-        changed = []
-        assert self._inotify is not None
-        for number, mask, name in watch.events(self._inotify):
-            services = self._by_watch.get(number, [])
-            if mask & watch.Q_OVERFLOW:
-                services = list(self._pending)
-            elif mask & GONE:
-                for service in services:
-                    service.noticed = False
-            elif name != b"status":
-                continue
-            for service in services:
-                service.again = 0.0
-            changed += services
-        return changed
 
     def _give_up(self, service: Service) -> None:
         """Time is over: look once more, wait for a ./check that runs, then say so."""
@@ -285,26 +163,12 @@ class Wait:
     def _forget(self, service: Service) -> None:
         del self._pending[service]
         self._forget_check(service)
-        self._release(service)
+        if self._events is not None:
+            self._events.forget(service)
 
     def _forget_check(self, service: Service) -> None:
+        if self._events is not None:
+            self._events.forget_check(service)
         if service.check is not None:
-            self._unregister(service.check.descriptor)
             service.check.close()
             service.check = None
-
-    def _release(self, service: Service) -> None:
-        if service.held >= 0:
-            self._unregister(service.held)
-            posix.close(service.held)
-        service.held = -1
-        service.noticed = False
-
-    def _register(self, descriptor: int, events: int, service: Service) -> None:
-        if self._poll is not None:
-            self._poll.register(descriptor, events)
-            self._by_descriptor[descriptor] = service
-
-    def _unregister(self, descriptor: int) -> None:
-        if self._poll is not None and self._by_descriptor.pop(descriptor, None) is not None:
-            self._poll.unregister(descriptor)
