@@ -13,9 +13,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -174,6 +174,59 @@ class Suite:
             yield process
         finally:
             end_runsv(process, service)
+
+    @contextmanager
+    def runsvdir(
+        self, directory: Path, *arguments: str, **options: Any
+    ) -> Iterator[subprocess.Popen[bytes]]:
+        """A runsvdir on DIRECTORY; after the block it and all its services are ended.
+
+        ARGUMENTS come before DIRECTORY, but for the log, which comes behind it.
+        """
+        log = [one for one in arguments if not one.startswith("-")]
+        flags = [one for one in arguments if one.startswith("-")]
+        process = self.start("runsvdir", *flags, directory, *log, **options)
+        try:
+            yield process
+        finally:
+            end_runsvdir(process, directory)
+
+
+def end_runsvdir(process: subprocess.Popen[bytes], directory: Path) -> None:
+    """HUP, and wait until no runsv is left in the directories that DIRECTORY lists."""
+    services = [path for path in directory.iterdir() if path.is_dir()] if directory.is_dir() else []
+    if process.poll() is None:
+        process.send_signal(signal.SIGHUP)
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    for service in services:
+        end_service(service)
+
+
+def end_service(service: Path) -> None:
+    """Tell whatever runsv holds SERVICE to exit, and wait for that; at last kill its service."""
+    command_quietly(service, "x")
+    end = time.monotonic() + 5
+    while listening(service):
+        if time.monotonic() > end:
+            for one in (pid(service), pid(service / "log")):
+                if one:
+                    with suppress(ProcessLookupError):
+                        os.kill(one, signal.SIGKILL)
+            end += 5
+        time.sleep(0.005)
+
+
+def listening(service: Path) -> bool:
+    """Whether a runsv holds the read end of supervise/ok."""
+    try:
+        os.close(os.open(service / "supervise/ok", os.O_WRONLY | os.O_NONBLOCK))
+    except OSError:
+        return False
+    return True
 
 
 def supervised(service: Path) -> bool:

@@ -142,12 +142,12 @@ class Runsv:
             self.service.step(now)
             if self.service.gone and self._log_gone():
                 return 0
+            self._listen_again()
             for descriptor, _ in self.poll.poll(self._timeout()):
                 if descriptor == self.wakeup.fileno:
                     self._signalled()
                 else:
                     self._hear(self.polled[descriptor])
-            self._listen_again()
 
     def _timeout(self) -> float | None:
         """Milliseconds until something is due by itself; None if nothing is."""

@@ -235,14 +235,14 @@ def main() -> int:
     new_session = arguments[:1] == [b"-P"]
     if new_session:
         arguments.pop(0)
-    if not 1 <= len(arguments) <= 2:
+    if not arguments:
         emit(b"usage: " + options.called_as() + b" [-P] dir\n\n")
         return USAGE
     path = arguments[0]
     who = b"runsvdir " + path
     command = b"runsvdir " + (b"-P " if new_session else b"") + path
     _close_all_but(_carried())
-    log = _open_log(command, who, arguments[1]) if len(arguments) == 2 else None
+    log = _open_log(command, who, arguments[1]) if arguments[1:] else None
     if log is None:
         title.show(b" ".join([command, *arguments[1:]]), b"runsvdir", title.area())
     try:
