@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import os
 
-try:
-    from runit.log import svlogd
-except ImportError:
-    svlogd = None
+from runit.log.logger import serve
+from runit.log.options import Options, parse_options
 from runit.message import complain
+from runit.options import UsageError
 from runit.process import signals, title
 from runit.process.signals import _signal
-from runit.supervise.spawn import spawn
+from runit.supervise.spawn import environment, spawn
 
 ALL_DESCRIPTORS = 1 << 30
 
@@ -64,21 +63,29 @@ class Logger:
             _signal.set_wakeup_fd(-1)
             signals.cleanse()
             title.show(b"svlogd main", b"svlogd", title.area())
+            options = _options()
             _become_owner()
-            code = svlogd.serve([b"main"], config=b"config", options=_options())
+            code = serve([b"main"], config=b"config", options=options, environment=environment())
         except OSError as error:
-            complain(self.who, "fatal", "unable to start log/main", error=error)
+            complain(self.who, "fatal", "unable to start logger for log/main", error=error)
+        except UsageError as error:
+            complain(self.who, "fatal", "log/options", error.sentence or b"wrong usage")
         finally:
             os._exit(code)
 
 
-def _options() -> list[bytes]:
-    """The words on the first line of the file options in the current directory."""
+def _options() -> Options:
+    """What the first line of the file options in the current directory says.
+
+    Raises UsageError when that makes no sense, OSError when it cannot be read.
+    """
+    words: list[bytes] = []
     try:
         with open(b"options", "rb") as file:
-            return file.readline().split()
-    except OSError:
-        return []
+            words = file.readline().split()
+    except FileNotFoundError:
+        pass
+    return parse_options([*words, b"main"])
 
 
 def _is_built_in() -> bool:

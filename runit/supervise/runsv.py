@@ -23,7 +23,7 @@ from runit.supervise import files
 from runit.supervise.files import Trouble
 from runit.supervise.logger import Logger
 from runit.supervise.service import QUEUE_FULL, WANT_DOWN, WANT_EXIT, Service
-from runit.supervise.spawn import spawn
+from runit.supervise.spawn import environment, spawn
 from runit.supervise.wakeup import Wakeup
 
 FATAL = 111
@@ -272,6 +272,7 @@ def main() -> int:
         emit(b"usage: " + options.called_as() + b" dir\n\n")
         return 1
     os.closerange(3, 1 << 30)
+    environment()
     title.show(b"runsv " + arguments[0], b"runsv", title.area())
     return supervise(arguments[0])
 

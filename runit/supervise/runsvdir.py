@@ -20,6 +20,7 @@ from runit.process import title
 from runit.process.signals import _signal
 from runit.supervise.places import Places
 from runit.supervise.proctitle_log import DOT_EVERY, SHORTEST, ProctitleLog
+from runit.supervise.spawn import environment
 from runit.supervise.tree import Tree
 from runit.supervise.wakeup import Wakeup
 from runit.supervise.warm import Starter
@@ -242,6 +243,7 @@ def main() -> int:
     who = b"runsvdir " + path
     command = b"runsvdir " + (b"-P " if new_session else b"") + path
     _close_all_but(_carried())
+    environment()
     log = _open_log(command, who, arguments[1]) if arguments[1:] else None
     if log is None:
         title.show(b" ".join([command, *arguments[1:]]), b"runsvdir", title.area())

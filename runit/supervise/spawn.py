@@ -14,10 +14,12 @@ from runit.process.environment import Given, given
 _environment: Given | None = None
 
 
-def remember_environment() -> None:
-    """Read what children will be given, once, before any of them is started."""
+def environment() -> Given:
+    """What children are given: read at the first call, which comes before the title changes."""
     global _environment  # noqa: PLW0603 (one process, one environment)
-    _environment = given()
+    if _environment is None:
+        _environment = given()
+    return _environment
 
 
 def spawn(
@@ -34,8 +36,6 @@ def spawn(
     ones; NEW_SESSION is setsid(2).  Raises OSError if it cannot be started: fork's
     errors (EAGAIN, ENOMEM) as well as exec's.
     """
-    if _environment is None:
-        remember_environment()
     actions = []
     if stdin is not None:
         actions.append((os.POSIX_SPAWN_DUP2, stdin, 0))
@@ -44,7 +44,7 @@ def spawn(
     return os.posix_spawn(
         file,
         arguments,
-        _environment,  # type: ignore[arg-type]  # a mapping as far as posix_spawn looks
+        environment(),  # type: ignore[arg-type]  # a mapping as far as posix_spawn looks
         file_actions=actions,
         setsigmask=(),
         setsid=new_session,

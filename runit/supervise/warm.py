@@ -34,7 +34,6 @@ class Starter:
         self.area = title.area()
         self.beside = _beside()
         self.code = _code()
-        spawn.remember_environment()
         # What is there now is shared with every child: keep the collector, which
         # writes to all it looks at, away from it.
         gc.collect()
