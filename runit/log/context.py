@@ -8,10 +8,9 @@ from runit.log.say import insist
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from runit.log.options import Options
     from runit.log.signals import Signals
+    from runit.process.environment import Given
 
 
 class Context:
@@ -31,7 +30,7 @@ class Context:
         signals: Signals,
         *,
         config: bytes | None,
-        environment: Mapping[bytes, bytes] | None,
+        environment: Given | None,
     ) -> None:
         self.options = options
         self.signals = signals

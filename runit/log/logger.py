@@ -18,9 +18,8 @@ from runit.log.signals import INPUT, Signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from runit.log.options import Options
+    from runit.process.environment import Given
 
 BLOCK = 32768
 """Bytes at once: enough that system calls do not count, and few enough that all work
@@ -38,7 +37,7 @@ def serve(
     *,
     config: bytes | None = None,
     options: Options,
-    environment: Mapping[bytes, bytes] | None = None,
+    environment: Given | None = None,
 ) -> int:
     """Log standard input to DIRECTORIES until it ends or a TERM comes; the exit code.
 
