@@ -15,6 +15,7 @@ import signal
 import subprocess
 from pathlib import Path
 
+import masks
 import pytest
 from support import Suite, build, wait_for
 
@@ -579,9 +580,8 @@ def test_chpst_itself_gets_by_with_next_to_nothing(suite: Suite) -> None:
 # Signals.
 
 
-def masks(suite: Suite, **options: object) -> dict[str, int]:
-    status = output(suite, "cat", "/proc/self/status", **options).decode()
-    return {name: int(mask, 16) for name, mask in re.findall(r"(Sig(?:Ign|Blk)):\t(\w+)", status)}
+def masks_of(suite: Suite, **options: object) -> dict[str, int]:
+    return masks.masks(output(suite, "cat", "/proc/self/status", **options).decode())
 
 
 def ignore_and_block() -> None:
@@ -591,13 +591,13 @@ def ignore_and_block() -> None:
 
 
 def test_ignored_and_blocked_signals_are_handed_on(suite: Suite) -> None:
-    found = masks(suite, preexec_fn=ignore_and_block)
+    found = masks_of(suite, preexec_fn=ignore_and_block)
     assert found == {"SigIgn": 1 << 0 | 1 << 1 | 1 << 14, "SigBlk": 1 << 9 | 1 << 39}
 
 
 def test_no_signal_is_ignored_on_chpst_s_account(suite: Suite) -> None:
-    assert masks(suite) == {"SigIgn": 0, "SigBlk": 0}
+    assert masks_of(suite) == {"SigIgn": 0, "SigBlk": 0}
 
 
 def test_an_inherited_ignored_pipe_signal_is_cleared(ours: Suite) -> None:
-    assert masks(ours, restore_signals=False) == {"SigIgn": 0, "SigBlk": 0}
+    assert masks_of(ours, restore_signals=False) == {"SigIgn": 0, "SigBlk": 0}

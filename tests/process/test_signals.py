@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+
+import masks
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -17,7 +18,7 @@ def bit(*numbers: int) -> int:
     return sum(1 << number - 1 for number in numbers)
 
 
-def masks(call: str, before: Callable[[], None] | None = None) -> dict[str, int]:
+def masks_after(call: str, before: Callable[[], None] | None = None) -> dict[str, int]:
     """The ignored and the blocked signals of a program exec'd after CALL."""
     code = (
         f"import posix, sys; sys.path.append({str(ROOT)!r})\n"
@@ -27,7 +28,7 @@ def masks(call: str, before: Callable[[], None] | None = None) -> dict[str, int]
     status = subprocess.run(
         [sys.executable, "-ISBc", code], preexec_fn=before, stdout=subprocess.PIPE, check=True
     ).stdout.decode()
-    return {name: int(mask, 16) for name, mask in re.findall(r"(Sig(?:Ign|Blk)):\t(\w+)", status)}
+    return masks.masks(status)
 
 
 def ignore_and_block() -> None:
@@ -37,15 +38,15 @@ def ignore_and_block() -> None:
 
 
 def test_the_interpreter_would_have_changed_something() -> None:
-    assert masks("None")["SigIgn"] == bit(signal.SIGPIPE, signal.SIGXFSZ)
+    assert masks_after("None")["SigIgn"] == bit(signal.SIGPIPE, signal.SIGXFSZ)
 
 
 def test_as_given_takes_back_what_the_interpreter_did() -> None:
-    assert masks("signals.as_given()") == {"SigIgn": 0, "SigBlk": 0}
+    assert masks_after("signals.as_given()") == {"SigIgn": 0, "SigBlk": 0}
 
 
 def test_as_given_leaves_what_was_inherited() -> None:
-    assert masks("signals.as_given()", ignore_and_block) == {
+    assert masks_after("signals.as_given()", ignore_and_block) == {
         "SigIgn": bit(
             signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGRTMAX
         ),
@@ -64,4 +65,4 @@ def test_after_as_given_an_interrupt_kills() -> None:
 
 
 def test_cleanse_leaves_nothing_ignored_and_nothing_blocked() -> None:
-    assert masks("signals.cleanse()", ignore_and_block) == {"SigIgn": 0, "SigBlk": 0}
+    assert masks_after("signals.cleanse()", ignore_and_block) == {"SigIgn": 0, "SigBlk": 0}
