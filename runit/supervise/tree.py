@@ -144,8 +144,17 @@ class Tree:
 
     def step(self, now: float) -> None:
         """Start what is to be started by NOW, in monotonic seconds."""
-        for entry in [one for one in self.pending.values() if now >= one.not_before]:
-            self._start(entry, now)
+        due = [one for one in self.pending.values() if now >= one.not_before]
+        new = []
+        for entry in due:
+            entry.not_before = now + PACE
+            if adopt.supervised(entry.name):
+                self._adopt(entry)
+            else:
+                new.append(entry)
+        while new:
+            new = self._start(new)
+        for entry in due:
             if entry.pid:
                 del self.pending[entry.key]
 
@@ -153,20 +162,20 @@ class Tree:
         """When `step` has to be called at the latest; None if only after an event."""
         return min((entry.not_before for entry in self.pending.values()), default=None)
 
-    def _start(self, entry: Entry, now: float) -> None:
-        entry.not_before = now + PACE
-        if adopt.supervised(entry.name):
-            self._adopt(entry)
-            return
-        try:
-            entry.pid = self.starter.start(entry.name)
-        except BlockingIOError as error:
-            self.complain("warning", b"unable to fork for " + entry.name, error=error)
-            return
-        except OSError as error:
-            self.complain("fatal", b"unable to start runsv " + entry.name, error=error)
-            return
-        self.by_pid[entry.pid] = entry
+    def _start(self, entries: list[Entry]) -> list[Entry]:
+        """Start the runsvs of ENTRIES, up to one that cannot be; those behind that."""
+        pids, error = self.starter.start([entry.name for entry in entries])
+        for entry, pid in zip(entries, pids, strict=False):
+            entry.pid = pid
+            self.by_pid[pid] = entry
+        if error is None:
+            return []
+        failed = entries[len(pids)]
+        if isinstance(error, BlockingIOError):
+            self.complain("warning", b"unable to fork for " + failed.name, error=error)
+        else:
+            self.complain("fatal", b"unable to start runsv " + failed.name, error=error)
+        return entries[len(pids) + 1 :]
 
     def _adopt(self, entry: Entry) -> None:
         """Somebody's runsv is there already: wait for its end."""

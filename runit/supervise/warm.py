@@ -33,43 +33,70 @@ class Starter:
         self.new_session = new_session
         self.area = title.area()
         self.beside = _beside()
-        self.code = _code()
+        self.modules = [
+            module.__file__
+            for name, module in sys.modules.items()
+            if name.partition(".")[0] == "runit" and module.__file__
+        ]
+        self.code = self._code()
         # What is there now is shared with every child: keep the collector, which
         # writes to all it looks at, away from it.
         gc.collect()
         gc.freeze()
         gc.disable()
 
-    def start(self, name: bytes) -> int:
-        """Start a runsv for the directory NAME in the current one; its pid.
+    def start(self, names: list[bytes]) -> tuple[list[int], OSError | None]:
+        """Start a runsv for each of the directories NAMES in the current one.
 
-        Raises OSError if there is no process to be had, or no runsv to be exec'd.
+        Returns the pids of those that were started, in that order, and why the next
+        one was not: no process to be had, or no runsv to be exec'd.
         """
         program = self._other()
         if program is None:
-            return self._fork(name)
-        return spawn.spawn(program, [b"runsv", name], new_session=self.new_session)
+            return self._fork(names)
+        pids: list[int] = []
+        try:
+            for name in names:
+                new = spawn.spawn(program, [b"runsv", name], new_session=self.new_session)
+                pids.append(new)
+        except OSError as error:
+            return pids, error
+        return pids, None
 
     def _other(self) -> bytes | None:
         """The program to exec; None if what we have in memory will do."""
         for candidate in search(b"runsv"):
             if os.access(candidate, os.X_OK) and not os.path.isdir(candidate):
                 found = _identity(candidate)
-                if found == self.beside and _code() == self.code:
+                if found == self.beside and self._code() == self.code:
                     return None
                 return candidate
         # Not on PATH at all: the reference gives up here.
         return None
 
-    def _fork(self, name: bytes) -> int:
+    def _code(self) -> list[Identity | None]:
+        """What the modules of this suite that are in memory look like on disk."""
+        return [_identity(file) for file in self.modules]
+
+    def _fork(self, names: list[bytes]) -> tuple[list[int], OSError | None]:
+        """As `start`.
+
+        What this process writes between two forks, the first child keeps a copy of
+        to itself, so that is as little as can be.
+        """
+        pids: list[int] = []
         before = _signal.pthread_sigmask(_signal.SIG_BLOCK, signals.EVERY)
         try:
-            pid = os.fork()
-            if not pid:
-                self._become_runsv(name)
+            for name in names:
+                pid = os.fork()
+                if not pid:
+                    self._become_runsv(name)
+                pids.append(pid)
+        except OSError as error:
+            return pids, error
         finally:
             _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
-        return pid
+        return pids, None
 
     def _become_runsv(self, name: bytes) -> None:
         """In the child.  Never returns; signals are let in when runsv listens."""
@@ -97,12 +124,3 @@ def _beside() -> Identity | None:
     """The runsv that was installed together with this runsvdir."""
     here = os.path.dirname(os.path.realpath(encoded(sys.argv[0])))
     return _identity(os.path.join(here, b"runsv"))
-
-
-def _code() -> list[Identity | None]:
-    """What the modules of this suite that are in memory look like on disk."""
-    return [
-        _identity(module.__file__)
-        for name, module in sys.modules.items()
-        if name.partition(".")[0] == "runit" and module.__file__
-    ]
