@@ -9,6 +9,9 @@ import pytest
 from fakes import masked, runner
 from support import Suite, build, pid, stat, wait_for
 
+from runit.service.status import RUN as RUNS
+from runit.service.status import unpack
+
 RUN = "#!/bin/sh\nexec sleep 1000\n"
 STUBBORN = "#!/bin/sh\ntrap '' TERM\necho > ready\nwhile :; do sleep 0.1; done\n"
 
@@ -21,6 +24,14 @@ def pair(request: pytest.FixtureRequest) -> tuple[Suite, Suite]:
     """Whose sv, and whose runsv: the two agree in files only."""
     sv, runsv = (request.getfixturevalue(name) for name in request.param.split(" with "))
     return sv, runsv
+
+
+def runs(path: Path) -> bool:
+    """Whether the record, which is written last, says so."""
+    try:
+        return unpack((path / "supervise/status").read_bytes()).state == RUNS
+    except OSError:
+        return False
 
 
 @pytest.fixture
@@ -38,7 +49,7 @@ def service(runsv: Suite, tmp_path: Path) -> Iterator[Path]:
     """A service that runs, with its log service."""
     path = build(tmp_path / "a", {"run": RUN, "log/run": "#!/bin/sh\nexec cat > /dev/null\n"})
     with runsv.runsv(path):
-        wait_for(lambda: pid(path) and pid(path / "log"), "the service")
+        wait_for(lambda: runs(path) and runs(path / "log"), "the service")
         yield path
 
 
@@ -84,7 +95,7 @@ def test_a_restart_within_the_second_reports_the_new_process(sv, service: Path) 
 def test_shutdown_waits_for_the_end_of_runsv(sv, runsv: Suite, tmp_path: Path) -> None:
     path = build(tmp_path / "a", {"run": RUN, "log/run": "#!/bin/sh\nexec cat > /dev/null\n"})
     with runsv.runsv(path) as process:
-        wait_for(lambda: pid(path), "the service")
+        wait_for(lambda: runs(path), "the service")
         assert sv("shutdown", "a") == (0, b"ok: a: runsv not running\n")
         assert wait_for(lambda: process.poll() is not None)
         assert process.returncode == 0
