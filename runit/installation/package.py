@@ -17,7 +17,7 @@ from runit.installation import dependencies
 from runit.installation.layout import Layout
 from runit.installation.manifest import Manifest, checksum_of
 
-LEFT_OUT = {"installation", "launchers.py", "__pycache__"}
+LEFT_OUT = {"installation", "launchers.py"}
 """What of the package no program needs."""
 
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
@@ -49,14 +49,12 @@ def build(
 
 def copy(source: Path, target: Path) -> None:
     """The package's modules, and nothing else that may lie about in a checkout."""
-    target.mkdir(exist_ok=True)
-    for path in source.iterdir():
-        if path.name in LEFT_OUT:
+    for path in source.rglob("*.py"):
+        inside = path.relative_to(source)
+        if inside.parts[0] in LEFT_OUT or any(part.startswith(".") for part in inside.parts):
             continue
-        if path.is_dir():
-            copy(path, target / path.name)
-        elif path.suffix == ".py":
-            shutil.copyfile(path, target / path.name)
+        (target / inside).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target / inside)
 
 
 def write_paths(source: Path, target: Path, layout: Layout) -> None:

@@ -103,7 +103,7 @@ def install(
             needed = [*(item.path.parent for item in items), *directories(layout)]
             for directory in needed:
                 made += make_directory(layout, directory)
-            manifest.directories.update(made, former.directories)
+            manifest.directories.update(made, outside(layout, former.directories))
             kept = [item for item in items if edited(layout, item, former)]
             for item in items:
                 if item not in kept or item.path in former:
@@ -158,12 +158,18 @@ def remove_obsolete(
     layout: Layout, former: Manifest, manifest: Manifest, needed: list[Path], outcome: Outcome
 ) -> None:
     """Remove FORMER files and directories that the new version does not have."""
-    for path in sorted(set(former.files) - set(manifest.files)):
-        if layout.package not in path.parents and not remove_file(layout, path, former):
+    for path in sorted(set(outside(layout, former.files)) - set(manifest.files)):
+        if not remove_file(layout, path, former):
             outcome.remarks.append(f"kept: {path}: no longer ours, but it had been changed")
     used = {*needed, *manifest.files}
     used.update(parent for path in list(used) for parent in path.parents)
-    manifest.directories -= set(remove_directories(layout, former.directories - used))
+    unused = set(outside(layout, former.directories)) - used
+    manifest.directories -= set(remove_directories(layout, unused))
+
+
+def outside(layout: Layout, paths: Iterable[Path]) -> Iterator[Path]:
+    """Those of PATHS that are not in the package directory, which is exchanged whole."""
+    return (path for path in paths if layout.package not in path.parents)
 
 
 def uninstall(layout: Layout) -> list[str]:

@@ -114,10 +114,12 @@ def test_an_upgrade_removes_what_the_new_version_does_not_have(
     (older.checkout / "docs/man/gone.8").write_text("gone")
     (older.checkout / "runit/gone").mkdir()
     (older.checkout / "runit/gone/__init__.py").write_text("")
+    (older.checkout / "runit/log/.cache/empty").mkdir(parents=True)
     installed = older.install(tmp_path / "x")
     page = installed.prefix / "share/man/man8/gone.8"
     assert page.exists()
     assert (installed.package / "runit/gone/__init__.py").exists()
+    assert not (installed.package / "runit/log/.cache").exists()
     installed = maker.install(tmp_path / "x")
     assert not page.exists()
     assert not (installed.package / "runit/gone").exists()
