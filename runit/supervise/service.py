@@ -111,13 +111,16 @@ class Service:
             got_term=self.got_term,
             state=self.state,
         )
-        directory = self.where + b"supervise/"
+        contents = {
+            b"stat": files.describe(status, self.want == WANT_EXIT),
+            b"status": status.pack(),
+        }
         if pid_too:
-            text = b"%d\n" % self.pid if self.pid else b""
-            files.replace(self.who, directory + b"pid", text)
-        text = files.describe(status, self.want == WANT_EXIT)
-        files.replace(self.who, directory + b"stat", text)
-        files.replace(self.who, directory + b"status", status.pack())
+            contents = {b"pid": b"%d\n" % self.pid if self.pid else b"", **contents}
+        for name, content in contents.items():
+            # What keeps one from being written keeps the others: one line is enough.
+            if not files.replace(self.who, self.where + b"supervise/" + name, content):
+                return
 
     # What happens to it
 
