@@ -12,8 +12,9 @@ from __future__ import annotations
 import os
 import select
 import stat
+from errno import EACCES, ENOSPC
 
-from runit.message import encode
+from runit.errors import words
 from runit.service import watch
 
 CONTENT = watch.CREATE | watch.DELETE | watch.MOVED_FROM | watch.MOVED_TO
@@ -41,27 +42,30 @@ SILENT = (
 class Places:
     """The watches on the way to PATH.
 
-    `reason` tells, in words, why there is nothing to hear, else it is empty; then
-    the caller has to look again and again.  `fileno` is to be polled for POLLIN,
-    `mounts` for POLLPRI: a file system mounted on the way hides what was there.
+    `reason` tells, in words, why there is nothing to hear, else it is empty; with a
+    reason the caller has to look again and again.  POLL is told what to poll; `mounts`
+    is the descriptor that shows a mount, which may hide what was on the way.
     """
 
-    def __init__(self, path: bytes) -> None:
+    def __init__(self, path: bytes, poll: select.poll) -> None:
         self.path = path
         self.reason = b""
+        self._poll = poll
         self._watches: dict[tuple[bytes, int], int] = {}
-        self._inotify = watch.inotify()
-        if self._inotify is None:
-            self.reason = watch.reason
+        self._inotify: watch.INotify | None = None
+        self._begin()
         try:
             self.mounts = os.open(b"/proc/self/mountinfo", os.O_RDONLY | os.O_CLOEXEC)
+            poll.register(self.mounts, select.POLLPRI)
         except OSError:
             self.mounts = -1
 
-    @property
-    def fileno(self) -> int:
-        """What to poll; -1 if there is nothing."""
-        return -1 if self._inotify is None else self._inotify.fileno()
+    def _begin(self) -> None:
+        self._inotify = watch.inotify()
+        if self._inotify is None:
+            self.reason = watch.reason
+        else:
+            self._poll.register(self._inotify.fileno(), select.POLLIN)
 
     def heard(self) -> bool:
         """Take in what has happened; was there anything?"""
@@ -70,30 +74,27 @@ class Places:
     def renew(self) -> None:
         """Watch the way as it is now.  To be called before looking, not after."""
         if self._inotify is None:
+            self._begin()  # what was used up may be there again
+        if self._inotify is None:
             return
-        wanted = _way(self.path)
         kept: dict[tuple[bytes, int], int] = {}
         self.reason = _silent_file_system(self.path)
-        for path, mask in wanted:
+        for path, mask in _way(self.path):
             try:
                 kept[path, mask] = self._inotify.add_watch(path, mask)
             except FileNotFoundError:
                 continue  # it goes while we look: the watch before it tells
             except OSError as error:
-                self.reason = encode(os.strerror(error.errno or 0)).lower()
+                if error.errno == EACCES and mask == MOVED:
+                    continue  # a directory on the way that we may pass, but not read
+                full = error.errno == ENOSPC
+                self.reason = b"limit on watches reached" if full else words(error)
         for number in set(self._watches.values()) - set(kept.values()):
             try:
                 self._inotify.rm_watch(number)
             except OSError:
                 pass  # it went with what it watched
         self._watches = kept
-
-    def poll(self, poll: select.poll) -> None:
-        """Register what there is to poll."""
-        if self.fileno >= 0:
-            poll.register(self.fileno, select.POLLIN)
-        if self.mounts >= 0:
-            poll.register(self.mounts, select.POLLPRI)
 
 
 def _way(path: bytes) -> list[tuple[bytes, int]]:

@@ -48,10 +48,9 @@ class Runsvdir:
         self.wakeup = Wakeup(
             _signal.SIGCHLD, _signal.SIGTERM, _signal.SIGHUP, _signal.SIGALRM, _signal.SIGUSR1
         )
-        self.places = Places(path)
         self.poll = select.poll()
+        self.places = Places(path, self.poll)
         self.poll.register(self.wakeup.fileno, select.POLLIN)
-        self.places.poll(self.poll)
         if log:
             self.poll.register(log.fileno, select.POLLIN)
         self.tree = Tree(Starter(new_session), self.complain, self.poll)
@@ -135,18 +134,16 @@ class Runsvdir:
             if reason:
                 self.complain("warning", "looking every five seconds", reason)
         self.look_at = now + LOOK_EVERY if reason else None
-        trouble = self._open()
+        trouble = self._open(now)
         if self.directory >= 0:
             os.fchdir(self.directory)
         if not trouble:
             trouble = self._scan(now)
-        elif reason:
-            self.look_at = now + LOOK_AGAIN
         if trouble and trouble != self.trouble:
             self.complain("warning", trouble)
         self.trouble = trouble
 
-    def _open(self) -> bytes:
+    def _open(self, now: float) -> bytes:
         """Open the services directory, which may be another one than before; or why not."""
         what = b"unable to stat "
         try:
@@ -154,6 +151,8 @@ class Runsvdir:
             what = b"unable to open directory "
             directory = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
+            if self.reason or not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+                self.look_at = now + LOOK_AGAIN  # nothing will tell when it is better
             return what + self.path + b": " + words(error)
         if self.directory >= 0:
             os.close(self.directory)

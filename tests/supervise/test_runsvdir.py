@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -274,3 +276,29 @@ def test_it_sleeps_when_there_is_nothing_to_do(ours: Suite, tmp_path: Path) -> N
             return switches() == before
 
         wait_for(settled)
+
+
+@pytest.mark.parametrize("descriptors", [6, 7, 9, 10])
+def test_it_recovers_from_a_lack_of_descriptors(
+    ours: Suite, tmp_path: Path, descriptors: int
+) -> None:
+    one, two = service(tmp_path / "d", "one"), service(tmp_path, "two")
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    errors = tmp_path / "errors"
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, most))
+
+    with errors.open("wb") as stderr:
+        options = {"stderr": stderr, "preexec_fn": limit}
+        with ours.runsvdir(tmp_path / "d", **options) as runsvdir:
+            wait_for(errors.read_text)
+            resource.prlimit(runsvdir.pid, resource.RLIMIT_NOFILE, (most, most))
+            children = Path(f"/proc/{runsvdir.pid}/task/{runsvdir.pid}/children")
+            for child in children.read_text().split():  # started with too few, too
+                with suppress(ProcessLookupError):
+                    resource.prlimit(int(child), resource.RLIMIT_NOFILE, (most, most))
+            up(one)
+            (tmp_path / "d/two").symlink_to(two)
+            up(two)
+    assert "Traceback" not in errors.read_text()
