@@ -6,7 +6,8 @@ for a checkout, as the tests do; ``make install`` puts the same files into place
 
 A launcher starts the interpreter isolated (-I: no PYTHON* variables, no current
 directory, no user's packages), without the site module (-S) and without ever
-writing byte code (-B); it knows the one directory where this suite and its
+writing byte code (-B).  First it lets an interrupt end it as other programs,
+without a traceback.  It knows the one directory where this suite and its
 dependencies live.
 """
 
@@ -32,8 +33,12 @@ SBIN = {
 
 TEMPLATE = """\
 {start}
+import _signal
 import posix
 import sys
+
+if _signal.getsignal(_signal.SIGINT) == _signal.default_int_handler:
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
 
 sys.path.append({package})
 from {module} import main

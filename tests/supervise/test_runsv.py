@@ -231,6 +231,15 @@ def test_term_is_exit(suite: Suite, tmp_path: Path) -> None:
         assert stat(service) == "down"
 
 
+def test_an_interrupt_ends_it_without_a_word(suite: Suite, tmp_path: Path) -> None:
+    service = build(tmp_path / "s", {"down": ""})
+    errors = tmp_path / "errors"
+    with errors.open("wb") as stderr, suite.runsv(service, stderr=stderr) as runsv:
+        runsv.send_signal(signal.SIGINT)
+        assert runsv.wait(30) == -signal.SIGINT
+    assert errors.read_bytes() == b""
+
+
 def test_supervise_may_be_a_symlink(suite: Suite, tmp_path: Path) -> None:
     service = build(tmp_path / "s", {"run": SLEEP, "log/run": DRAIN})
     (service / "supervise").symlink_to("../elsewhere")
@@ -267,7 +276,7 @@ def test_control_scripts_run_before_and_instead_of_signals(suite: Suite, tmp_pat
         wait_for(lambda: lines(got)[5:] == ["USR1"])
         command(service, "d")
         wait_for(lambda: lines(got)[6:] == ["script t 0", "script d 0"])
-        assert stat(service) == "run, want down"
+        wait_for(lambda: stat(service) == "run, want down")
         command(service, "k")
         wait_for(lambda: stat(service) == "down")
 

@@ -74,7 +74,7 @@ def test_a_signal_is_not_sent_to_the_successor(ours: Suite, tmp_path: Path) -> N
         go(service)
         wait_for(lambda: did(service) == ["up", "begin", "end", "up"])
         second = wait_for(lambda: pid(service))
-        assert stat(service) == "run"
+        wait_for(lambda: stat(service) == "run")
         assert alive(second)
         (service / "control/t").unlink()
 
