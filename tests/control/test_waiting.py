@@ -202,7 +202,11 @@ def test_more_services_than_descriptors_are_spent_on(suite: Suite, fake, tmp_pat
 
 def test_an_interrupt_ends_it_without_a_word(suite: Suite, fake, tmp_path: Path) -> None:
     service = fake("a", down())
-    process = started(suite, tmp_path, *LONG, "start", "a")
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # it may be ignored here
+    try:
+        process = started(suite, tmp_path, *LONG, "start", "a")
+    finally:
+        signal.signal(signal.SIGINT, before)
     told(service)
     process.send_signal(signal.SIGINT)
     assert result(process) == (-signal.SIGINT, b"")
