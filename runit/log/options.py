@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from runit import __version__
 from runit.log.config import scan
+from runit.log.rules import has_long_lines
 from runit.log.stamp import STYLES
 from runit.message import emit
 from runit.options import Options as Letters
@@ -43,7 +44,7 @@ class Options:
         table, length = self.table, self.length
         if table is None:
             return block
-        if not _has_long_lines(block, length):
+        if not has_long_lines(block, length):
             return block.translate(table)
         lines = block.split(b"\n")
         return b"\n".join([line[:length].translate(table) + line[length:] for line in lines])
@@ -93,14 +94,3 @@ def _table(replacement: bytes, charset: bytes) -> bytes:
     return bytes(
         byte if byte in kept or byte == ord(b"\n") else ord(replacement) for byte in range(256)
     )
-
-
-def _has_long_lines(block: bytes, length: int) -> bool:
-    """Whether a line is longer than LENGTH; looks once per LENGTH bytes, not per line."""
-    at = 0
-    while len(block) - at > length:
-        end = block.rfind(b"\n", at, at + length + 1)
-        if end < 0:
-            return True
-        at = end + 1
-    return False

@@ -7,8 +7,8 @@ are touched one by one.
 
 from __future__ import annotations
 
-from runit.log.patterns import Rules
 from runit.log.remote import Remote
+from runit.log.rules import Rules
 from runit.message import emit
 
 TYPE_CHECKING = False

@@ -1,19 +1,16 @@
-"""Patterns that select log lines: PATTERN MATCHING in svlogd(8).
+"""One pattern: PATTERN MATCHING in svlogd(8).
 
 A pattern is taken apart into steps, each of which moves a position through the
-line; `matches` follows them as the manual has it.  Calling it for each of a
-million lines a second is out of the question, so `Rules` looks at a whole block of
-lines at a time: each pattern has a *needle*, bytes that every line that it matches
-contains, and finding them in a block is a matter of microseconds.  Only lines with
-a needle are looked at one by one.
+line.  `matches` follows them, as the manual has it.  That is far too slow for a
+million lines a second, so there are two ways around it: `needle` gives bytes that
+every matching line contains, which are found in a block of many lines in no time if
+they are there at all; and `expression` translates a pattern for the re module.
 """
 
 from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     Step = tuple[int, bytes]
 
 LITERAL = 0
@@ -27,6 +24,9 @@ REST = 3
 """Anything: a star at the end of the pattern."""
 END = 4
 """The line ends here."""
+
+AT_END = b"(?![^\\n])"
+SPECIAL = b"()[]{}?*+-|^$\\.&~"
 
 
 def steps(pattern: bytes) -> list[Step]:
@@ -56,7 +56,7 @@ def steps(pattern: bytes) -> list[Step]:
 
 
 def matches(found: list[Step], line: bytes) -> bool:
-    """Whether LINE takes all steps."""
+    """Whether LINE takes all the steps FOUND."""
     at = 0
     for kind, text in found:
         if kind == LITERAL:
@@ -78,116 +78,43 @@ def matches(found: list[Step], line: bytes) -> bool:
     return at == len(line)
 
 
-class Rule:
-    """One pattern, and what it says of lines that match.
+def needle(found: list[Step]) -> bytes:
+    """The longest bytes that the steps FOUND name and every line that takes them has.
 
-    verdict   whether such lines are selected
-    steps     the pattern
-    anchored  whether the needle stands at the beginning of a line: then the newline
-              before the line is part of it
-    needle    bytes that every matching line contains
-    exact     whether every line with the needle matches
+    What is at the beginning of the line has the newline before it in front.
     """
-
-    __slots__ = ("anchored", "exact", "needle", "steps", "verdict")
-
-    def __init__(self, verdict: bool, pattern: bytes) -> None:
-        self.verdict = verdict
-        self.steps = steps(pattern)
-        self.anchored, self.needle = _needle(self.steps)
-        self.exact = [kind for kind, _ in self.steps] in EXACT
-
-    def lines(self, text: bytes, length: int) -> Iterator[tuple[int, int]]:
-        """Where each line that matches with its first LENGTH bytes starts and ends.
-
-        TEXT is whole lines, with one newline more in front.
-        """
-        needle, anchored, exact = self.needle, self.anchored, self.exact
-        at = text.find(needle)
-        while at >= 0:
-            start = at + 1 if anchored else text.rfind(b"\n", 0, at) + 1
-            end = text.find(b"\n", at + 1)
-            if end - start > length:
-                if matches(self.steps, text[start : start + length]):
-                    yield start, end
-            elif exact or matches(self.steps, text[start:end]):
-                yield start, end
-            at = text.find(needle, end)
-
-
-EXACT = ([END], [LITERAL, REST], [SKIP, REST])
-"""Kinds of steps that say no more than the needle does."""
-
-
-def _needle(found: list[Step]) -> tuple[bool, bytes]:
-    """Whether the needle is anchored, and the longest needle that the steps FOUND offer."""
     kind, text = found[0]
     if kind == END:
-        return True, b"\n\n"
-    anchored, needle = (False, text) if kind == SKIP else (True, b"\n" + text)
+        return b"\n"
+    longest = text if kind == SKIP else b"\n" + text
     for kind, text in found:
         if kind == RUN:  # nothing behind it need be there
             break
-        if len(text) > len(needle):
-            anchored, needle = False, text
-    return anchored, needle
+        longest = max(longest, text, key=len)
+    return longest
 
 
-class Rules:
-    """What a list of patterns makes of lines; of those that match, the last counts.
+def expression(found: list[Step]) -> bytes:
+    """The source of a regular expression for the beginnings of lines that take the steps."""
+    source = b""
+    following = END
+    for kind, text in reversed(found):
+        if kind == LITERAL:
+            source = escape(text) + source
+        elif kind == SKIP:
+            there = b"" if following == LITERAL else b"(?=%b)" % escape(text)
+            source = b"[^%b\\n]*+%b%b" % (escape(text), there, source)
+        elif kind == RUN:
+            source = b"%b++(?:%b|%b)" % (escape(text), AT_END, source) if text else b"(?!)"
+        elif kind == END:
+            source = AT_END
+        following = kind
+    return source
 
-    PATTERNS are (verdict, pattern) in the order of the file.  A line that none
-    matches gets the verdict `default`, as given or as a later ``*`` changed it.
-    """
 
-    __slots__ = ("_strongest_first", "default")
-
-    def __init__(self, patterns: list[tuple[bool, bytes]], default: bool) -> None:
-        kept: list[Rule] = []
-        for verdict, pattern in patterns:
-            if pattern == b"*":  # void is whatever stands before it
-                default = verdict
-                kept.clear()
-            elif pattern != b"+" and (kept or verdict != default):  # a lone + matches nothing
-                kept.append(Rule(verdict, pattern))
-        self.default = default
-        self._strongest_first = kept[::-1]
-
-    def select(self, block: bytes, length: int) -> bytes:
-        """The lines of BLOCK, which is whole lines, that are selected.
-
-        The first LENGTH bytes of each line count.
-        """
-        text = b"\n" + block if self._strongest_first else b""
-        exceptions = self._exceptions(text, length)
-        if not exceptions:
-            return block if self.default else b""
-        if not self.default:
-            return b"".join([text[start : end + 1] for start, end in exceptions])
-        pieces = []
-        at = 1
-        for start, end in exceptions:
-            if start > at:
-                pieces.append(text[at:start])
-            at = end + 1
-        pieces.append(text[at:])
-        return b"".join(pieces)
-
-    def select_nothing(self) -> bool:
-        """Whether no line at all can be selected."""
-        return not self.default and not self._strongest_first
-
-    def _exceptions(self, text: bytes, length: int) -> list[tuple[int, int]]:
-        """Where the lines whose verdict is not the default start and end, in order."""
-        at_work = [rule for rule in self._strongest_first if rule.needle in text]
-        while at_work and at_work[-1].verdict == self.default:
-            at_work.pop()
-        if len(at_work) == 1:
-            return list(at_work[0].lines(text, length))
-        decided: dict[int, tuple[bool, int]] = {}
-        for rule in at_work:
-            for start, end in rule.lines(text, length):
-                decided.setdefault(start, (rule.verdict, end))
-        return sorted(
-            (start, end) for start, (verdict, end) in decided.items() if verdict != self.default
-        )
+def escape(text: bytes) -> bytes:
+    """TEXT so that a regular expression takes it as it stands."""
+    return b"".join(
+        b"\\" + text[at : at + 1] if text[at] in SPECIAL else text[at : at + 1]
+        for at in range(len(text))
+    )
