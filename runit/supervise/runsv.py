@@ -9,20 +9,21 @@ a running system must not break a late import.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
 import sys
+import termios
 import time
 
 from runit import options
 from runit.message import complain, emit
 from runit.process import title
 from runit.process.signals import _signal
-from runit.service.status import DOWN
 from runit.supervise import files
 from runit.supervise.files import Trouble
 from runit.supervise.logger import Logger
-from runit.supervise.service import QUEUE_FULL, WANT_DOWN, WANT_EXIT, Service
+from runit.supervise.service import QUEUE_FULL, WANT_DOWN, WANT_EXIT, WANT_UP, Service
 from runit.supervise.spawn import environment, spawn
 from runit.supervise.wakeup import Wakeup
 
@@ -213,22 +214,28 @@ class Runsv:
     def _log_gone(self) -> bool:
         """Let the log service read to the end of the pipe; has it ended?"""
         log = self.log
-        if log is None or self.locker:
-            if self.locker:
-                os.kill(self.locker, _signal.SIGKILL)
+        if log is None or self.pipe is None:
             return True
-        if not log.pid and log.state == DOWN:
+        if self.locker:
+            os.kill(self.locker, _signal.SIGKILL)
             return True
         if log.want != WANT_EXIT:
+            if not log.running and log.want == WANT_UP and _unread(self.pipe[0]):
+                log.run_once_more()  # it is between two runs: the rest is for the next
             log.want = WANT_EXIT
-            log.record()
-            if self.pipe:
-                os.close(self.pipe[1])
+            if log.running:
+                log.record()
                 os.close(self.pipe[0])
-        return False
+            os.close(self.pipe[1])
+        return not log.running and not log.due
 
     def _launch(self, file: bytes, arguments: list[bytes]) -> int:
         return spawn(file, arguments, stdout=self.pipe[1] if self.pipe else None)
+
+
+def _unread(pipe: int) -> bool:
+    """Whether something waits in a pipe."""
+    return fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)) != bytes(4)
 
 
 def _lock_or_fail(lock: int) -> None:

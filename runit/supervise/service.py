@@ -62,12 +62,12 @@ class Service:
 
     __slots__ = (
         "_command",
-        "_due",
         "_outcome",
         "_script",
         "began",
         "changed",
         "control",
+        "due",
         "got_term",
         "launch",
         "not_before",
@@ -94,7 +94,7 @@ class Service:
         self.not_before = 0.0
         self.control = -1
         self.queue = bytearray()
-        self._due = False  # to be started, though not wanted up: once
+        self.due = False  # to be started, though not wanted up: once
         self._outcome = 0  # the wait status that finish will hear of
         self._command: Command | None = None
         self._script = 0  # pid of the control/ script that the command waits for
@@ -149,8 +149,7 @@ class Service:
             return
         if self.state == FINISH:
             self._start_finish(now)
-        elif self.want == WANT_UP or self._due:
-            self._due = False
+        elif self.want == WANT_UP or self.due:
             self._command = self._start()
             self._go_on(None)
 
@@ -158,9 +157,18 @@ class Service:
         """When `step` has to be called at the latest; None if only after an event."""
         if self._command is not None or self.pid:
             return None
-        if self.state == FINISH or self.want == WANT_UP or self._due:
+        if self.state == FINISH or self.want == WANT_UP or self.due:
             return self.not_before
         return None
+
+    @property
+    def running(self) -> bool:
+        """Whether there is a process, or finish has yet to be started."""
+        return self.pid != 0 or self.state != DOWN
+
+    def run_once_more(self) -> None:
+        """Start it again when its pace allows, whatever is wanted."""
+        self.due = True
 
     @property
     def gone(self) -> bool:
@@ -197,7 +205,7 @@ class Service:
                 self._wish(WANT_UP)
             case 0x6F:  # o
                 self._wish(WANT_DOWN)
-                self._due = not self.pid and self.state == DOWN
+                self.due = not self.pid and self.state == DOWN
             case 0x64:  # d
                 self._wish(WANT_DOWN)
                 yield from self._stop()
@@ -211,7 +219,7 @@ class Service:
 
     def _wish(self, want: int) -> None:
         self.want = want
-        self._due = False
+        self.due = False
         self.record()
 
     def _stop(self) -> Command:
@@ -274,6 +282,7 @@ class Service:
             pid = self._spawn(b"./run", [b"./run"])
         except OSError:
             return
+        self.due = False
         self.state = RUN
         self.changed = time.time_ns()
         self.began = time.monotonic()

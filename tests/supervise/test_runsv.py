@@ -313,3 +313,25 @@ def test_any_name_will_do(suite: Suite, tmp_path: Path, name: str | bytes) -> No
     finally:
         process.terminate()
         assert process.wait(30) == 0
+
+
+def test_exit_between_two_runs_of_the_log_service_loses_nothing(
+    ours: Suite, tmp_path: Path
+) -> None:
+    service = build(
+        tmp_path / "s",
+        {
+            "run": "#!/bin/sh\nread word <go\necho said\nexec sleep 1000\n",
+            "log/run": "#!/bin/sh\ntest -e ../ready && exec cat >>../heard\necho x >>../tried\n",
+        },
+    )
+    os.mkfifo(service / "go")
+    with ours.runsv(service) as runsv:
+        wait_for(lambda: stat(service / "log") == "down" and lines(service / "tried") == ["x"])
+        (service / "ready").write_text("")
+        (service / "go").write_text("\n")
+        process = pid(service)
+        wait_for(lambda: Path(f"/proc/{process}/comm").read_text() == "sleep\n")
+        command(service, "x")
+        assert runsv.wait(30) == 0
+    assert lines(service / "heard") == ["said"]
