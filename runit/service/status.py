@@ -31,7 +31,6 @@ class Status:
         self,
         changed: int,
         pid: int = 0,
-        *,
         paused: bool = False,
         want: bytes = b"d",
         got_term: bool = False,

@@ -37,18 +37,28 @@ def make_directory(where: bytes) -> None:
     opened.
     """
     path = where + b"supervise"
-    try:
-        target = os.readlink(path)
-    except FileNotFoundError:
-        target = b"supervise"
-    except OSError as error:
-        if error.errno != 22:  # EINVAL: no symlink, so it is there
-            raise Trouble(b"unable to readlink ./" + path, error) from None
+    if os.access(path, os.F_OK):
         return
+    target = path
+    if not missing(path):
+        try:
+            target = os.path.join(where, os.readlink(path))
+        except OSError as error:
+            raise Trouble(b"unable to readlink ./" + path, error) from None
     try:
-        os.mkdir(os.path.join(where, target), 0o700)
+        os.mkdir(target, 0o700)
     except OSError:
         pass
+
+
+def missing(path: bytes) -> bool:
+    """Whether there is nothing at PATH, not even a symlink that points nowhere.
+
+    An exception would tell as well, but each runsv would keep the memory for it.
+    """
+    if os.access(path, os.F_OK):
+        return False
+    return not os.access(path, os.F_OK, follow_symlinks=False)
 
 
 def open_lock(where: bytes) -> int:
@@ -82,7 +92,7 @@ def open_control(where: bytes) -> tuple[int, int]:
     path = where + b"supervise/control"
     _make_fifo(path)
     try:
-        if not stat.S_ISFIFO(os.stat(path).st_mode):
+        if not stat.S_ISFIFO(os.stat(path)[0]):
             raise Trouble(path + b" exists but is not a fifo")
     except OSError as error:
         raise Trouble(b"unable to stat " + path, error) from None
@@ -104,6 +114,8 @@ def open_ok(where: bytes) -> int:
 
 def _make_fifo(path: bytes) -> None:
     """One that is there already will do; anything else shows when it is opened."""
+    if os.access(path, os.F_OK):
+        return
     try:
         os.mkfifo(path, 0o600)
     except OSError:

@@ -65,7 +65,7 @@ class Runsv:
     def open(self) -> None:
         """Take possession of the service in the current directory.  Raises Trouble."""
         service = self.service
-        if os.path.exists(b"down"):
+        if os.access(b"down", os.F_OK):
             service.want = WANT_DOWN
         self._find_log()
         files.make_directory(b"")
@@ -86,6 +86,8 @@ class Runsv:
             files.open_ok(b"log/")
 
     def _find_log(self) -> None:
+        if files.missing(b"log"):
+            return
         try:
             there = os.stat(b"log")
         except FileNotFoundError:
@@ -105,7 +107,7 @@ class Runsv:
         except OSError as error:
             raise Trouble(b"unable to open current directory", error) from None
         self.log = Service(self.who, Logger(self.who, self.home, self.pipe[0]), b"log/")
-        if os.path.exists(b"log/down"):
+        if os.access(b"log/down", os.F_OK):
             self.log.want = WANT_DOWN
 
     def _open(self, service: Service) -> None:
@@ -152,17 +154,19 @@ class Runsv:
 
     def _timeout(self) -> float | None:
         """Milliseconds until something is due by itself; None if nothing is."""
-        services = (self.service, self.log) if self.log and not self.locker else (self.service,)
-        due = [one.deadline() for one in services if one is not None]
-        moments = [moment for moment in due if moment is not None]
-        if not moments:
+        due = self.service.deadline()
+        if self.log and not self.locker:
+            other = self.log.deadline()
+            if due is None or (other is not None and other < due):
+                due = other
+        if due is None:
             return None
-        return max(0.0, (min(moments) - time.monotonic()) * 1000 + 1)
+        return max(0.0, (due - time.monotonic()) * 1000 + 1)
 
     def _signalled(self) -> None:
         if _signal.SIGTERM in self.wakeup.read():
             self.service.queue += b"x"
-        while True:
+        while self._has_children():
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
@@ -175,6 +179,12 @@ class Runsv:
                 continue
             if pid == self.locker:
                 self._lock_released()
+
+    def _has_children(self) -> bool:
+        """Whether there is anything to wait for; to find out by an error costs memory."""
+        if self.service.has_children or self.locker:
+            return True
+        return self.log is not None and self.log.has_children
 
     def _lock_released(self) -> None:
         """The child that waited for the lock has ended; normally it has got it."""

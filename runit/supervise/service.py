@@ -28,6 +28,9 @@ PACE = 1.0
 FORK_PAUSE = 5.0
 """Seconds until the next try when the system has no process to give."""
 
+AT_ONCE = 256
+"""Bytes of commands in one read.  So few that they need no memory from malloc(3)."""
+
 QUEUE_FULL = 65536
 """Bytes of commands that wait; the FIFO and its writers hold the rest."""
 
@@ -106,28 +109,27 @@ class Service:
         status = Status(
             self.changed,
             self.pid,
-            paused=self.paused,
-            want=b"u" if self.want == WANT_UP else b"d",
-            got_term=self.got_term,
-            state=self.state,
+            self.paused,
+            b"u" if self.want == WANT_UP else b"d",
+            self.got_term,
+            self.state,
         )
-        contents = {
-            b"stat": files.describe(status, self.want == WANT_EXIT),
-            b"status": status.pack(),
-        }
+        directory = self.where + b"supervise/"
+        # What keeps one from being written keeps the others: one line is enough.
         if pid_too:
-            contents = {b"pid": b"%d\n" % self.pid if self.pid else b"", **contents}
-        for name, content in contents.items():
-            # What keeps one from being written keeps the others: one line is enough.
-            if not files.replace(self.who, self.where + b"supervise/" + name, content):
+            text = b"%d\n" % self.pid if self.pid else b""
+            if not files.replace(self.who, directory + b"pid", text):
                 return
+        text = files.describe(status, self.want == WANT_EXIT)
+        if files.replace(self.who, directory + b"stat", text):
+            files.replace(self.who, directory + b"status", status.pack())
 
     # What happens to it
 
     def hear(self) -> None:
         """Read the commands that wait in the FIFO."""
         try:
-            self.queue += os.read(self.control, 4096)
+            self.queue += os.read(self.control, AT_ONCE)
         except BlockingIOError:
             pass
 
@@ -160,6 +162,11 @@ class Service:
         if self.state == FINISH or self.want == WANT_UP or self.due:
             return self.not_before
         return None
+
+    @property
+    def has_children(self) -> bool:
+        """Whether there is a process, of its own or of a control/ script."""
+        return self.pid != 0 or self._script != 0
 
     @property
     def running(self) -> bool:
@@ -256,7 +263,7 @@ class Service:
 
     def _run_script(self, letter: bytes) -> bool:
         """Start control/LETTER; False if there is none that could be waited for."""
-        if self.where:
+        if self.where or files.missing(b"control"):
             return False
         path = b"control/" + letter
         try:
@@ -270,7 +277,10 @@ class Service:
         try:
             self._script = self.launch(path, [path])
         except OSError as error:
-            complain(self.who, "warning", b"unable to run " + path, error=error)
+            if error.errno in (EAGAIN, ENOMEM):
+                complain(self.who, "warning", b"unable to fork for " + path, error=error)
+            else:  # a question mark, whatever the letter: the reference's words
+                complain(self.who, "fatal", "unable to run control/?", error=error)
             return False
         return True
 

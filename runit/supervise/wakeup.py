@@ -16,7 +16,8 @@ import os
 from runit.process import signals
 from runit.process.signals import _signal
 
-FULL = 4096
+FULL = 256
+"""Bytes in one read; what is more comes with the next."""
 
 
 class Wakeup:
