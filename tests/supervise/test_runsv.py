@@ -330,7 +330,7 @@ def test_exit_between_two_runs_of_the_log_service_loses_nothing(
         wait_for(lambda: stat(service / "log") == "down" and lines(service / "tried") == ["x"])
         (service / "ready").write_text("")
         (service / "go").write_text("\n")
-        process = pid(service)
+        process = wait_for(lambda: pid(service))
         wait_for(lambda: Path(f"/proc/{process}/comm").read_text() == "sleep\n")
         command(service, "x")
         assert runsv.wait(30) == 0
