@@ -20,7 +20,7 @@ from runit.installation import package
 from runit.installation.layout import Layout
 from runit.installation.manifest import Manifest, checksum, checksum_of, load
 
-DOCUMENTS = ("README.md", "INSTALL", "CHANGELOG.md", "LICENSE", "docs/guide.md")
+DOCUMENTS = ("README.md", "INSTALL", "CHANGELOG.md", "LICENSE")
 
 
 class Refused(Exception):
@@ -68,8 +68,8 @@ def files(checkout: Path, layout: Layout) -> list[Item]:
     for page in sorted((checkout / "docs/man").glob("*.[1-8]")):
         section = layout.mandir / f"man{page.suffix[1:]}"
         items.append(Item(section / page.name, page.read_bytes()))
-    for document in DOCUMENTS:
-        path = checkout / document
+    documents = [checkout / name for name in DOCUMENTS]
+    for path in (*documents, *sorted((checkout / "docs").glob("*.md"))):
         items.append(Item(layout.docdir / path.name, path.read_bytes()))
     return items
 
