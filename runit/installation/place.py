@@ -69,8 +69,8 @@ def files(checkout: Path, layout: Layout) -> list[Item]:
         section = layout.mandir / f"man{page.suffix[1:]}"
         items.append(Item(section / page.name, page.read_bytes()))
     documents = [checkout / name for name in DOCUMENTS]
-    for path in (*documents, *sorted((checkout / "docs").glob("*.md"))):
-        items.append(Item(layout.docdir / path.name, path.read_bytes()))
+    documents += sorted((checkout / "docs").glob("*.md"))
+    items += [Item(layout.docdir / path.name, path.read_bytes()) for path in documents]
     return items
 
 
