@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+from errno import EINVAL, ENOENT
 
 from runit.errors import words
 from runit.message import complain, emit
@@ -17,6 +18,9 @@ from runit.service.status import DOWN, STATES, Status
 
 WRITE = os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC
 READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+
+NOTHING, WRITTEN, IN_PLACE = 0, 1, 2
+"""How far `replace` came."""
 
 
 class Trouble(Exception):
@@ -48,7 +52,12 @@ def make_directory(where: bytes) -> None:
     try:
         os.mkdir(target, 0o700)
     except OSError:
-        pass
+        # Perhaps it is not missing, but may not be looked at.
+        try:
+            os.readlink(path)
+        except OSError as error:
+            if error.errno not in (ENOENT, EINVAL):
+                raise Trouble(b"unable to readlink ./" + path, error) from None
 
 
 def missing(path: bytes) -> bool:
@@ -137,10 +146,11 @@ def describe(status: Status, want_exit: bool) -> bytes:
     return text + b"\n"
 
 
-def replace(who: bytes, path: bytes, content: bytes) -> bool:
-    """Put CONTENT at PATH in one step; False, with a warning by WHO, if it cannot be.
+def replace(who: bytes, path: bytes, content: bytes) -> int:
+    """Put CONTENT at PATH in one step; how far it came, with a warning by WHO if not there.
 
-    What stood there before stays then.
+    NOTHING could be written, all was WRITTEN to NAME.new but cannot be renamed, or it is
+    IN_PLACE.  What stood at PATH before stays until then.
     """
     new = path + b".new"
     what = b"unable to open "
@@ -153,11 +163,11 @@ def replace(who: bytes, path: bytes, content: bytes) -> bool:
             os.close(descriptor)
         if written != len(content):
             complain(who, "warning", b"unable to write " + new, "partial write.")
-            return False
+            return NOTHING
         what = b"unable to rename " + new.rpartition(b"/")[2] + b" to "
         os.rename(new, path)
     except OSError as error:
         name = path if what.startswith(b"unable to rename") else new
         emit(b"%b: warning: %b%b: %b\n" % (who, what, name, words(error)))
-        return False
-    return True
+        return NOTHING if name is new else WRITTEN
+    return IN_PLACE

@@ -66,6 +66,7 @@ class Service:
     __slots__ = (
         "_command",
         "_outcome",
+        "_pid_too",
         "_script",
         "began",
         "changed",
@@ -98,6 +99,7 @@ class Service:
         self.control = -1
         self.queue = bytearray()
         self.due = False  # to be started, though not wanted up: once
+        self._pid_too = False  # supervise/pid is to be written
         self._outcome = 0  # the wait status that finish will hear of
         self._command: Command | None = None
         self._script = 0  # pid of the control/ script that the command waits for
@@ -105,7 +107,11 @@ class Service:
     # What others see
 
     def record(self, *, pid_too: bool = False) -> None:
-        """Write supervise/stat and status, and pid where it has changed."""
+        """Write supervise/stat and status, and pid where it has changed.
+
+        A pid that cannot be written comes first at the next time, and the others wait
+        for it.
+        """
         status = Status(
             self.changed,
             self.pid,
@@ -116,10 +122,12 @@ class Service:
         )
         directory = self.where + b"supervise/"
         # What keeps one from being written keeps the others: one line is enough.
-        if pid_too:
+        self._pid_too |= pid_too
+        if self._pid_too:
             text = b"%d\n" % self.pid if self.pid else b""
-            if not files.replace(self.who, directory + b"pid", text):
+            if files.replace(self.who, directory + b"pid", text) != files.IN_PLACE:
                 return
+            self._pid_too = False
         text = files.describe(status, self.want == WANT_EXIT)
         if files.replace(self.who, directory + b"stat", text):
             files.replace(self.who, directory + b"status", status.pack())
