@@ -13,6 +13,7 @@ from __future__ import annotations
 import posix
 
 COMM_SIZE = 15
+WRITE = posix.O_WRONLY | posix.O_CLOEXEC
 
 
 class Area:
@@ -55,17 +56,15 @@ def show(title: bytes, name: bytes, where: Area | None) -> None:
     _write(b"/proc/self/comm", name[:COMM_SIZE])
     if where is None:
         return
-    size = where.limit - where.start
-    text = title[: size - 1] + b"\0"
-    own = where.end - where.start
-    if len(text) < own:
-        text += bytes(own - len(text) - 1) + b"."
+    text = title[: where.limit - where.start - 1] + b"\0"
     _write(b"/proc/self/mem", text, where.start)
+    if where.start + len(text) < where.end:
+        _write(b"/proc/self/mem", b".", where.end - 1)
 
 
 def _write(path: bytes, data: bytes, offset: int = 0) -> None:
     try:
-        descriptor = posix.open(path, posix.O_WRONLY | posix.O_CLOEXEC)
+        descriptor = posix.open(path, WRITE)
     except OSError:
         return
     try:

@@ -49,7 +49,7 @@ class Runsv:
 
     def __init__(self, name: bytes) -> None:
         self.who = b"runsv " + name
-        self.wakeup = Wakeup(_signal.SIGCHLD, _signal.SIGTERM)
+        self.wakeup = Wakeup((_signal.SIGCHLD, _signal.SIGTERM))
         self.poll = select.poll()
         self.poll.register(self.wakeup.fileno, select.POLLIN)
         self.polled: dict[int, Service] = {}  # the control FIFOs that are listened to

@@ -46,7 +46,7 @@ class Runsvdir:
         self.log = log
         self.home = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self.wakeup = Wakeup(
-            _signal.SIGCHLD, _signal.SIGTERM, _signal.SIGHUP, _signal.SIGALRM, _signal.SIGUSR1
+            (_signal.SIGCHLD, _signal.SIGTERM, _signal.SIGHUP, _signal.SIGALRM, _signal.SIGUSR1)
         )
         self.poll = select.poll()
         self.places = Places(path, self.poll)

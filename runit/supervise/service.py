@@ -12,13 +12,22 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Generator
 from errno import EAGAIN, ENOMEM
 
 from runit.message import complain
 from runit.process.signals import _signal
 from runit.service.status import DOWN, FINISH, RUN, Status
 from runit.supervise import files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    Command = Generator[bytes, bool, None]
+    """Yields the letters of control/ scripts to run, is sent whether each exited 0."""
+
+    Launch = Callable[[bytes, list[bytes]], int]
+    """Starts a program, given its file and arguments; the pid.  Raises OSError."""
 
 WANT_UP, WANT_DOWN, WANT_EXIT = 0, 1, 2
 
@@ -48,13 +57,6 @@ SIGNALS = {
 
 COULD_NOT_START = 111 << 8
 """The wait status of a process that could not be exec'd."""
-
-Command = Generator[bytes, bool, None]
-"""Yields the letters of control/ scripts to run, is sent whether each exited 0."""
-
-
-Launch = Callable[[bytes, list[bytes]], int]
-"""Starts a program, given its file and arguments; the pid.  Raises OSError."""
 
 
 class Service:
@@ -160,8 +162,11 @@ class Service:
         if self.state == FINISH:
             self._start_finish(now)
         elif self.want == WANT_UP or self.due:
-            self._command = self._start()
-            self._go_on(None)
+            if self._has_scripts():
+                self._command = self._start()
+                self._go_on(None)
+            else:
+                self._start_run()
 
     def deadline(self) -> float | None:
         """When `step` has to be called at the latest; None if only after an event."""
@@ -269,9 +274,12 @@ class Service:
             pass
         return True
 
+    def _has_scripts(self) -> bool:
+        return not self.where and not files.missing(b"control")
+
     def _run_script(self, letter: bytes) -> bool:
         """Start control/LETTER; False if there is none that could be waited for."""
-        if self.where or files.missing(b"control"):
+        if not self._has_scripts():
             return False
         path = b"control/" + letter
         try:
@@ -296,6 +304,9 @@ class Service:
 
     def _start(self) -> Command:
         yield b"u"
+        self._start_run()
+
+    def _start_run(self) -> None:
         try:
             pid = self._spawn(b"./run", [b"./run"])
         except OSError:

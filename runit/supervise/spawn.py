@@ -11,14 +11,20 @@ import os
 
 from runit.process.environment import Given, given
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 _environment: Given | None = None
+_mapping: Mapping[bytes, bytes] | None = None
 
 
 def environment() -> Given:
     """What children are given: read at the first call, which comes before the title changes."""
-    global _environment  # noqa: PLW0603 (one process, one environment)
+    global _environment, _mapping  # noqa: PLW0603 (one process, one environment)
     if _environment is None:
         _environment = given()
+        _mapping = _environment.mapping()
     return _environment
 
 
@@ -44,7 +50,7 @@ def spawn(
     return os.posix_spawn(
         file,
         arguments,
-        environment(),  # type: ignore[arg-type]  # a mapping as far as posix_spawn looks
+        environment().mapping() if _mapping is None else _mapping,
         file_actions=actions,
         setsigmask=(),
         setsid=new_session,

@@ -10,7 +10,6 @@ import os
 import select
 import stat
 import time
-from collections.abc import Callable
 
 from runit.message import Text
 from runit.process import title
@@ -18,11 +17,15 @@ from runit.process.signals import _signal
 from runit.supervise import adopt, files
 from runit.supervise.warm import Starter
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Complain = Callable[..., None]
+    Key = tuple[int, int]
+
 PACE = 1.0
 """Seconds between two starts of one runsv, at least."""
-
-Complain = Callable[..., None]
-Key = tuple[int, int]
 
 
 class Entry:

@@ -16,21 +16,24 @@ import os
 from runit.process import signals
 from runit.process.signals import _signal
 
+FLAGS = os.O_CLOEXEC | os.O_NONBLOCK
 FULL = 256
 """Bytes in one read; what is more comes with the next."""
 
 
 class Wakeup:
-    """A pipe that the signals NUMBERS arrive in; `fileno` is what to poll."""
+    """A pipe that the signals NUMBERS arrive in; `fileno` is what to poll.
+
+    Every other signal has its default.  Only those in BLOCKED stay blocked.
+    """
 
     __slots__ = ("_write", "fileno")
 
-    def __init__(self, *numbers: int) -> None:
-        self.fileno, self._write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        signals.cleanse()
-        _signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
-        for number in (_signal.SIGPIPE, _signal.SIGXFSZ, *numbers):
-            _signal.signal(number, _nothing)
+    def __init__(self, numbers: tuple[int, ...], blocked: tuple[int, ...] = ()) -> None:
+        self.fileno, self._write = os.pipe2(FLAGS)
+        _write_to(self._write)
+        _handle((_signal.SIGPIPE, _signal.SIGXFSZ, *numbers))
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, blocked)
 
     def read(self) -> bytes:
         """The signals that arrived since the last call, as bytes; never waits."""
@@ -38,6 +41,38 @@ class Wakeup:
             return os.read(self.fileno, FULL)
         except BlockingIOError:
             return b""
+
+
+handled: tuple[int, ...] = ()
+"""The signals that do not have their default: those of the last Wakeup."""
+
+_written = -1  # the descriptor that the interpreter writes to
+
+
+def _handle(numbers: tuple[int, ...]) -> None:
+    """Handle NUMBERS and no other signals."""
+    global handled  # noqa: PLW0603 (one process, one set of handlers)
+    if not handled:
+        signals.cleanse()
+    for number in handled:
+        if number not in numbers:
+            _signal.signal(number, _signal.SIG_DFL)
+    for number in numbers:
+        if number not in handled:
+            _signal.signal(number, _nothing)
+    handled = numbers
+
+
+def _write_to(descriptor: int) -> None:
+    """Have the interpreter write signals to DESCRIPTOR.
+
+    In a forked child the new pipe often has the same number as the parent's had,
+    and there is nothing to do, which is the cheapest: see `runit.supervise.heap`.
+    """
+    global _written  # noqa: PLW0603 (there is one such descriptor)
+    if descriptor != _written:
+        _signal.set_wakeup_fd(descriptor, warn_on_full_buffer=False)
+        _written = descriptor
 
 
 def _nothing(_number: int, _frame: object) -> None:

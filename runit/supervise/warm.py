@@ -17,10 +17,10 @@ import os
 import sys
 
 from runit.options import encoded
-from runit.process import signals, title
+from runit.process import title
 from runit.process.execute import search
 from runit.process.signals import _signal
-from runit.supervise import runsv, spawn
+from runit.supervise import runsv, spawn, wakeup
 
 Identity = tuple[int, int, int]
 """Device, inode, and time of the last change in nanoseconds."""
@@ -85,7 +85,7 @@ class Starter:
         to itself, so that is as little as can be.
         """
         pids: list[int] = []
-        before = _signal.pthread_sigmask(_signal.SIG_BLOCK, signals.EVERY)
+        before = _signal.pthread_sigmask(_signal.SIG_BLOCK, wakeup.handled)
         try:
             for name in names:
                 pid = os.fork()
@@ -103,7 +103,6 @@ class Starter:
         code = 111
         try:
             os.closerange(3, 1 << 30)
-            _signal.set_wakeup_fd(-1)
             if self.new_session:
                 os.setsid()
             title.show(b"runsv " + name, b"runsv", self.area)
