@@ -15,14 +15,11 @@ import time
 from runit.log.oldlogs import exists, names
 from runit.log.say import fatal, info, insist, pause, warning
 from runit.process.environment import given
+from runit.process.signals import EVERY, _signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import signal as _signal
-
     from runit.log.directory import LogDirectory
-else:
-    import _signal
 
 SHELL = b"/bin/sh"
 STATE, NEW_STATE = 4, 5
@@ -33,6 +30,8 @@ LAST_TRIES = 3
 """How often it is started again when svlogd is about to end."""
 READ = posix.O_RDONLY | posix.O_NONBLOCK | posix.O_CLOEXEC
 CREATE = posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_NONBLOCK | posix.O_CLOEXEC
+CLEANSED = set(EVERY) - {_signal.SIGKILL, _signal.SIGSTOP}
+"""Signals that do their default in a processor, whatever svlogd was started with."""
 NO_PROCESS = (errno.EAGAIN, errno.ENOMEM)
 """What posix_spawn(3) says when it is the fork that failed."""
 
@@ -193,7 +192,6 @@ class Processor:
         environment = log.context.environment or given()
         places = zip(descriptors, (0, 1, STATE, NEW_STATE), strict=True)
         actions = [(posix.POSIX_SPAWN_DUP2, opened, place) for opened, place in places]
-        every = _signal.valid_signals() - {_signal.SIGKILL, _signal.SIGSTOP}
         while True:
             insist(
                 b"unable to change directory, want processor",
@@ -207,7 +205,7 @@ class Processor:
                     environment,  # type: ignore[arg-type]  # a mapping as far as is looked
                     file_actions=actions,
                     setsigmask=(),
-                    setsigdef=every,
+                    setsigdef=CLEANSED,
                 )
                 return
             except OSError as error:

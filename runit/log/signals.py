@@ -11,28 +11,33 @@ import select
 import time
 
 from runit.log.say import info
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import signal as _signal
-else:
-    import _signal
+from runit.process.signals import _signal
 
 LONGEST_SLEEP = 3_600_000
 """Milliseconds: far from what poll(2) can count, and still no wake-up to speak of."""
 MILLISECOND = 1_000_000
 INPUT = 0
+HEARD = (_signal.SIGHUP, _signal.SIGALRM, _signal.SIGTERM, _signal.SIGCHLD)
 
 
 class Signals:
-    """Hears HUP, ALRM, TERM and CHLD from now on.
+    """Hears HUP, ALRM, TERM and CHLD from now on; a write that fails ends nothing.
 
     alarm, child, hangup, termination  whether one came; for the user to take back
     pending                            whether any came
     """
 
-    __slots__ = ("_everything", "_pipe", "_signals", "_verbose", "alarm", "child", "hangup",
-                 "pending", "termination")  # fmt: skip
+    __slots__ = (
+        "_everything",
+        "_pipe",
+        "_signals",
+        "_verbose",
+        "alarm",
+        "child",
+        "hangup",
+        "pending",
+        "termination",
+    )
 
     def __init__(self, *, verbose: bool) -> None:
         self._verbose = verbose
@@ -44,12 +49,11 @@ class Signals:
         self._everything.register(self._pipe, select.POLLIN)
         self._everything.register(INPUT, select.POLLIN)
         _signal.set_wakeup_fd(end, warn_on_full_buffer=False)
-        for number in (_signal.SIGHUP, _signal.SIGALRM, _signal.SIGTERM, _signal.SIGCHLD):
+        for number in HEARD:
             _signal.signal(number, self._note)
-        _signal.pthread_sigmask(
-            _signal.SIG_UNBLOCK,
-            (_signal.SIGHUP, _signal.SIGALRM, _signal.SIGTERM, _signal.SIGCHLD),
-        )
+        _signal.pthread_sigmask(_signal.SIG_UNBLOCK, HEARD)
+        for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
+            _signal.signal(number, _signal.SIG_IGN)
 
     def wait_for_input(self, due: int | None) -> bool:
         """Sleep until there is input, or a signal, or DUE; whether there is input.

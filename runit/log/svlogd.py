@@ -11,12 +11,7 @@ from runit.log.logger import NOTHING_WORKS, serve
 from runit.log.options import parse_options
 from runit.message import complain, emit
 from runit.options import UsageError, arguments
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import signal as _signal
-else:
-    import _signal
+from runit.process.signals import _signal
 
 __all__ = ["main", "parse_options", "serve"]
 
