@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import posix
 
-COMM_SIZE = 15
 WRITE = posix.O_WRONLY | posix.O_CLOEXEC
 
 
@@ -53,10 +52,13 @@ def show(title: bytes, name: bytes, where: Area | None) -> None:
 
     What the kernel refuses stays as it was.
     """
-    _write(b"/proc/self/comm", name[:COMM_SIZE])
+    _write(b"/proc/self/comm", name)
     if where is None:
         return
-    text = title[: where.limit - where.start - 1] + b"\0"
+    size = where.limit - where.start
+    if len(title) >= size:
+        title = title[: size - 1]
+    text = title + b"\0"
     _write(b"/proc/self/mem", text, where.start)
     if where.start + len(text) < where.end:
         _write(b"/proc/self/mem", b".", where.end - 1)

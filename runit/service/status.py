@@ -31,6 +31,7 @@ class Status:
         self,
         changed: int,
         pid: int = 0,
+        *,
         paused: bool = False,
         want: bytes = b"d",
         got_term: bool = False,
@@ -45,14 +46,13 @@ class Status:
 
     def pack(self) -> bytes:
         """The record as it stands in the file."""
-        return b"%b%b%c%b%c%c" % (
-            tai64n.stamp(self.changed),
-            self.pid.to_bytes(4, "little"),
-            self.paused,
-            self.want,
-            self.got_term,
-            self.state,
-        )
+        return record(self.changed, self.pid, self.paused, self.want, self.got_term, self.state)
+
+
+def record(changed: int, pid: int, paused: bool, want: bytes, got_term: bool, state: int) -> bytes:
+    """A record as it stands in the file; the arguments are what a Status holds."""
+    start = tai64n.stamp(changed) + pid.to_bytes(4, "little")
+    return b"%b%c%b%c%c" % (start, paused, want, got_term, state)
 
 
 def unpack(record: bytes) -> Status:

@@ -12,12 +12,13 @@ import os
 import stat
 from errno import EINVAL, ENOENT
 
-from runit.errors import words
-from runit.message import complain, emit
-from runit.service.status import DOWN, STATES, Status
+from runit.message import complain
+from runit.service.status import DOWN, STATES
 
 WRITE = os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC
 READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+NEW = WRITE | os.O_CREAT | os.O_TRUNC
+LOCK = WRITE | os.O_CREAT | os.O_APPEND
 
 NOTHING, WRITTEN, IN_PLACE = 0, 1, 2
 """How far `replace` came."""
@@ -74,7 +75,7 @@ def open_lock(where: bytes) -> int:
     """Open WHERE + supervise/lock, not yet locked.  Raises Trouble."""
     path = where + b"supervise/lock"
     try:
-        return os.open(path, WRITE | os.O_CREAT | os.O_APPEND, 0o600)
+        return os.open(path, LOCK, 0o600)
     except OSError as error:
         raise Trouble(b"unable to open " + path, error) from None
 
@@ -101,13 +102,11 @@ def open_control(where: bytes) -> tuple[int, int]:
     path = where + b"supervise/control"
     _make_fifo(path)
     try:
-        if not stat.S_ISFIFO(os.stat(path)[0]):
-            raise Trouble(path + b" exists but is not a fifo")
+        reader = os.open(path, READ)
+        fcntl.fcntl(reader, fcntl.F_GETPIPE_SZ)  # which only a pipe can answer
+        return reader, os.open(path, WRITE)
     except OSError as error:
-        raise Trouble(b"unable to stat " + path, error) from None
-    try:
-        return os.open(path, READ), os.open(path, WRITE)
-    except OSError as error:
+        _expect_fifo(path)
         raise Trouble(b"unable to open " + path, error) from None
 
 
@@ -121,6 +120,14 @@ def open_ok(where: bytes) -> int:
         raise Trouble(b"unable to read " + path, error) from None
 
 
+def _expect_fifo(path: bytes) -> None:
+    try:
+        if not stat.S_ISFIFO(os.stat(path).st_mode):
+            raise Trouble(path + b" exists but is not a fifo")
+    except OSError as error:
+        raise Trouble(b"unable to stat " + path, error) from None
+
+
 def _make_fifo(path: bytes) -> None:
     """One that is there already will do; anything else shows when it is opened."""
     if os.access(path, os.F_OK):
@@ -131,18 +138,15 @@ def _make_fifo(path: bytes) -> None:
         pass
 
 
-def describe(status: Status, want_exit: bool) -> bytes:
-    """The text of supervise/stat for a record."""
-    text = STATES[status.state]
-    if status.paused:
+def describe(state: int, paused: bool, got_term: bool, want: bytes) -> bytes:
+    """The text of supervise/stat; WANT is ``down``, ``exit``, or empty."""
+    text = STATES[state]
+    if paused:
         text += b", paused"
-    if status.got_term:
+    if got_term:
         text += b", got TERM"
-    if status.state != DOWN:
-        if want_exit:
-            text += b", want exit"
-        elif status.want == b"d":
-            text += b", want down"
+    if want and state != DOWN:
+        text += b", want " + want
     return text + b"\n"
 
 
@@ -153,21 +157,25 @@ def replace(who: bytes, path: bytes, content: bytes) -> int:
     IN_PLACE.  What stood at PATH before stays until then.
     """
     new = path + b".new"
-    what = b"unable to open "
     try:
-        descriptor = os.open(new, WRITE | os.O_CREAT | os.O_TRUNC, 0o644)
-        try:
-            what = b"unable to write "
-            written = os.write(descriptor, content) if content else 0
-        finally:
-            os.close(descriptor)
-        if written != len(content):
-            complain(who, "warning", b"unable to write " + new, "partial write.")
-            return NOTHING
-        what = b"unable to rename " + new.rpartition(b"/")[2] + b" to "
+        descriptor = os.open(new, NEW, 0o644)
+    except OSError as error:
+        complain(who, "warning", b"unable to open " + new, error=error)
+        return NOTHING
+    try:
+        written = os.write(descriptor, content) if content else 0
+    except OSError as error:
+        complain(who, "warning", b"unable to write " + new, error=error)
+        return NOTHING
+    finally:
+        os.close(descriptor)
+    if written != len(content):
+        complain(who, "warning", b"unable to write " + new, "partial write.")
+        return NOTHING
+    try:
         os.rename(new, path)
     except OSError as error:
-        name = path if what.startswith(b"unable to rename") else new
-        emit(b"%b: warning: %b%b: %b\n" % (who, what, name, words(error)))
-        return NOTHING if name is new else WRITTEN
+        what = b"unable to rename " + new.rpartition(b"/")[2] + b" to " + path
+        complain(who, "warning", what, error=error)
+        return WRITTEN
     return IN_PLACE

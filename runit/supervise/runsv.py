@@ -18,7 +18,7 @@ import time
 
 from runit import options
 from runit.message import complain, emit
-from runit.process import title
+from runit.process import signals, title
 from runit.process.signals import _signal
 from runit.supervise import files
 from runit.supervise.files import Trouble
@@ -143,7 +143,7 @@ class Runsv:
             if self.log and not self.locker:
                 self.log.step(now)
             self.service.step(now)
-            if self.service.gone and self._log_gone():
+            if self.service.gone() and self._log_gone():
                 return 0
             self._listen_again()
             for descriptor, _ in self.poll.poll(self._timeout()):
@@ -182,9 +182,9 @@ class Runsv:
 
     def _has_children(self) -> bool:
         """Whether there is anything to wait for; to find out by an error costs memory."""
-        if self.service.has_children or self.locker:
+        if self.service.has_children() or self.locker:
             return True
-        return self.log is not None and self.log.has_children
+        return self.log is not None and self.log.has_children()
 
     def _lock_released(self) -> None:
         """The child that waited for the lock has ended; normally it has got it."""
@@ -230,14 +230,14 @@ class Runsv:
             os.kill(self.locker, _signal.SIGKILL)
             return True
         if log.want != WANT_EXIT:
-            if not log.running and log.want == WANT_UP and _unread(self.pipe[0]):
+            if not log.running() and log.want == WANT_UP and _unread(self.pipe[0]):
                 log.run_once_more()  # it is between two runs: the rest is for the next
             log.want = WANT_EXIT
-            if log.running:
+            if log.running():
                 log.record()
                 os.close(self.pipe[0])
             os.close(self.pipe[1])
-        return not log.running and not log.due
+        return not log.running() and not log.due
 
     def _launch(self, file: bytes, arguments: list[bytes]) -> int:
         return spawn(file, arguments, stdout=self.pipe[1] if self.pipe else None)
@@ -290,6 +290,7 @@ def main() -> int:
         return 1
     os.closerange(3, 1 << 30)
     environment()
+    signals.cleanse()
     title.show(b"runsv " + arguments[0], b"runsv", title.area())
     return supervise(arguments[0])
 

@@ -16,7 +16,7 @@ import time
 from runit import options
 from runit.errors import words
 from runit.message import Text, emit, line
-from runit.process import title
+from runit.process import signals, title
 from runit.process.signals import _signal
 from runit.supervise.places import Places
 from runit.supervise.proctitle_log import DOT_EVERY, SHORTEST, ProctitleLog
@@ -34,26 +34,28 @@ LOOK_AGAIN = 1.0
 CARRY = "runsvdir_log"
 """Interpreter option -X: ``pid:descriptor``, from a runsvdir that exec's itself to the next."""
 
+SIGNALS = (_signal.SIGCHLD, _signal.SIGTERM, _signal.SIGHUP, _signal.SIGALRM, _signal.SIGUSR1)
+
 TERMINATED, HUNG_UP, FATAL, USAGE = 0, 111, 100, 1
 
 
 class Runsvdir:
     """What one runsvdir holds.  PATH is the services directory."""
 
-    def __init__(self, path: bytes, new_session: bool, log: ProctitleLog | None) -> None:
+    def __init__(
+        self, path: bytes, new_session: bool, log: ProctitleLog | None, wakeup: Wakeup
+    ) -> None:
         self.path = path
         self.who = b"runsvdir " + path
         self.log = log
         self.home = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self.wakeup = Wakeup(
-            (_signal.SIGCHLD, _signal.SIGTERM, _signal.SIGHUP, _signal.SIGALRM, _signal.SIGUSR1)
-        )
+        self.wakeup = wakeup
         self.poll = select.poll()
         self.places = Places(path, self.poll)
         self.poll.register(self.wakeup.fileno, select.POLLIN)
         if log:
             self.poll.register(log.fileno, select.POLLIN)
-        self.tree = Tree(Starter(new_session), self.complain, self.poll)
+        self.tree = Tree(Starter(new_session, wakeup.numbers), self.complain, self.poll)
         self.directory = -1
         self.seen: tuple[int, int, int] | None = None
         self.look_at: float | None = 0.0  # monotonic seconds of the next look; None: when told
@@ -243,11 +245,17 @@ def main() -> int:
     command = b"runsvdir " + (b"-P " if new_session else b"") + path
     _close_all_but(_carried())
     environment()
+    signals.cleanse()
+    try:
+        wakeup = Wakeup(SIGNALS)
+    except OSError as error:
+        emit(line(who, "fatal", "unable to create selfpipe", error=error))
+        return FATAL
     log = _open_log(command, who, arguments[1]) if arguments[1:] else None
     if log is None:
         title.show(b" ".join([command, *arguments[1:]]), b"runsvdir", title.area())
     try:
-        runsvdir = Runsvdir(path, new_session, log)
+        runsvdir = Runsvdir(path, new_session, log, wakeup)
     except OSError as error:
         emit(line(who, "fatal", "unable to open current directory", error=error))
         return FATAL

@@ -16,7 +16,8 @@ from errno import EAGAIN, ENOMEM
 
 from runit.message import complain
 from runit.process.signals import _signal
-from runit.service.status import DOWN, FINISH, RUN, Status
+from runit.service import status
+from runit.service.status import DOWN, FINISH, RUN
 from runit.supervise import files
 
 TYPE_CHECKING = False
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     """Starts a program, given its file and arguments; the pid.  Raises OSError."""
 
 WANT_UP, WANT_DOWN, WANT_EXIT = 0, 1, 2
+WANTED = (b"", b"down", b"exit")
 
 PACE = 1.0
 """Seconds: a run younger than this at its end is restarted this long after it."""
@@ -114,14 +116,6 @@ class Service:
         A pid that cannot be written comes first at the next time, and the others wait
         for it.
         """
-        status = Status(
-            self.changed,
-            self.pid,
-            self.paused,
-            b"u" if self.want == WANT_UP else b"d",
-            self.got_term,
-            self.state,
-        )
         directory = self.where + b"supervise/"
         # What keeps one from being written keeps the others: one line is enough.
         self._pid_too |= pid_too
@@ -130,9 +124,14 @@ class Service:
             if files.replace(self.who, directory + b"pid", text) != files.IN_PLACE:
                 return
             self._pid_too = False
-        text = files.describe(status, self.want == WANT_EXIT)
+        want = WANTED[self.want]
+        text = files.describe(self.state, self.paused, self.got_term, want)
         if files.replace(self.who, directory + b"stat", text):
-            files.replace(self.who, directory + b"status", status.pack())
+            want = b"u" if self.want == WANT_UP else b"d"
+            text = status.record(
+                self.changed, self.pid, self.paused, want, self.got_term, self.state
+            )
+            files.replace(self.who, directory + b"status", text)
 
     # What happens to it
 
@@ -176,12 +175,10 @@ class Service:
             return self.not_before
         return None
 
-    @property
     def has_children(self) -> bool:
         """Whether there is a process, of its own or of a control/ script."""
         return self.pid != 0 or self._script != 0
 
-    @property
     def running(self) -> bool:
         """Whether there is a process, or finish has yet to be started."""
         return self.pid != 0 or self.state != DOWN
@@ -190,7 +187,6 @@ class Service:
         """Start it again when its pace allows, whatever is wanted."""
         self.due = True
 
-    @property
     def gone(self) -> bool:
         """Told to exit, and down, and nothing left to do."""
         return (

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 
-from runit.process import signals
 from runit.process.signals import _signal
 
 FLAGS = os.O_CLOEXEC | os.O_NONBLOCK
@@ -21,18 +20,24 @@ FULL = 256
 """Bytes in one read; what is more comes with the next."""
 
 
+ALWAYS = (_signal.SIGPIPE, _signal.SIGXFSZ)
+
+
 class Wakeup:
     """A pipe that the signals NUMBERS arrive in; `fileno` is what to poll.
 
-    Every other signal has its default.  Only those in BLOCKED stay blocked.
+    From then on only the signals in BLOCKED are blocked.  `numbers` are all that
+    are handled; the caller has seen to it that the others have their default.
     """
 
-    __slots__ = ("_write", "fileno")
+    __slots__ = ("_write", "fileno", "numbers")
 
     def __init__(self, numbers: tuple[int, ...], blocked: tuple[int, ...] = ()) -> None:
         self.fileno, self._write = os.pipe2(FLAGS)
+        self.numbers = ALWAYS + numbers
         _write_to(self._write)
-        _handle((_signal.SIGPIPE, _signal.SIGXFSZ, *numbers))
+        for number in self.numbers:
+            _signal.signal(number, _nothing)
         _signal.pthread_sigmask(_signal.SIG_SETMASK, blocked)
 
     def read(self) -> bytes:
@@ -43,24 +48,7 @@ class Wakeup:
             return b""
 
 
-handled: tuple[int, ...] = ()
-"""The signals that do not have their default: those of the last Wakeup."""
-
 _written = -1  # the descriptor that the interpreter writes to
-
-
-def _handle(numbers: tuple[int, ...]) -> None:
-    """Handle NUMBERS and no other signals."""
-    global handled  # noqa: PLW0603 (one process, one set of handlers)
-    if not handled:
-        signals.cleanse()
-    for number in handled:
-        if number not in numbers:
-            _signal.signal(number, _signal.SIG_DFL)
-    for number in numbers:
-        if number not in handled:
-            _signal.signal(number, _nothing)
-    handled = numbers
 
 
 def _write_to(descriptor: int) -> None:

@@ -20,17 +20,24 @@ from runit.options import encoded
 from runit.process import title
 from runit.process.execute import search
 from runit.process.signals import _signal
-from runit.supervise import runsv, spawn, wakeup
+from runit.supervise import runsv, spawn
+
+END = 1 << 30
+"""Beyond every descriptor."""
 
 Identity = tuple[int, int, int]
 """Device, inode, and time of the last change in nanoseconds."""
 
 
 class Starter:
-    """Starts runsvs, each in a session of its own if NEW_SESSION."""
+    """Starts runsvs, each in a session of its own if NEW_SESSION.
 
-    def __init__(self, new_session: bool) -> None:
+    HANDLED are the signals for which this process has a handler.
+    """
+
+    def __init__(self, new_session: bool, handled: tuple[int, ...]) -> None:
         self.new_session = new_session
+        self.handled = handled
         self.area = title.area()
         self.beside = _beside()
         self.modules = [
@@ -85,12 +92,13 @@ class Starter:
         to itself, so that is as little as can be.
         """
         pids: list[int] = []
-        before = _signal.pthread_sigmask(_signal.SIG_BLOCK, wakeup.handled)
+        before = _signal.pthread_sigmask(_signal.SIG_BLOCK, self.handled)
+        area, new_session = self.area, self.new_session
         try:
             for name in names:
                 pid = os.fork()
                 if not pid:
-                    self._become_runsv(name)
+                    _become_runsv(name, area, self.handled, new_session)
                 pids.append(pid)
         except OSError as error:
             return pids, error
@@ -98,17 +106,27 @@ class Starter:
             _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
         return pids, None
 
-    def _become_runsv(self, name: bytes) -> None:
-        """In the child.  Never returns; signals are let in when runsv listens."""
-        code = 111
-        try:
-            os.closerange(3, 1 << 30)
-            if self.new_session:
-                os.setsid()
-            title.show(b"runsv " + name, b"runsv", self.area)
-            code = runsv.supervise(name)
-        finally:
-            os._exit(code)
+
+def _become_runsv(
+    name: bytes, area: title.Area | None, handled: tuple[int, ...], new_session: bool
+) -> None:
+    """In the child.  Never returns; signals are let in when runsv listens."""
+    code = 111
+    try:
+        let_go(3, handled)
+        if new_session:
+            os.setsid()
+        title.show(b"runsv " + name, b"runsv", area)
+        code = runsv.supervise(name)
+    finally:
+        os._exit(code)
+
+
+def let_go(first: int, handled: tuple[int, ...]) -> None:
+    """Give up what is the parent's: descriptors from FIRST on, and handlers of signals."""
+    os.closerange(first, END)
+    for number in handled:
+        _signal.signal(number, _signal.SIG_DFL)
 
 
 def _identity(path: bytes | str) -> Identity | None:
