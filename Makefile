@@ -16,8 +16,10 @@ DOCDIR =
 DESTDIR =
 WHEELS =
 FORCE =
-# Arguments for pytest, such as ARGS='-k svlogd'.
+# Arguments for pytest, such as ARGS='-k svlogd', and how many tests run at a time:
+# most of them wait most of the time.
 ARGS =
+JOBS = 2
 
 export PREFIX BINDIR SBINDIR LIBDIR SYSCONFDIR RUNDIR MANDIR DOCDIR DESTDIR WHEELS FORCE
 
@@ -39,7 +41,7 @@ SOURCES = pyproject.toml LICENSE $(shell find runit -name '*.py') $(wildcard doc
 help:
 	@echo 'make run        build under ./build, bring up the services of examples/, show them'
 	@echo 'make tour       the same, but try everything once, explain it and end'
-	@echo 'make check      set up and run all tests           (ARGS= for pytest)'
+	@echo 'make check      set up and run all tests           (ARGS= for pytest, JOBS=2)'
 	@echo 'make lint       ruff, mypy, shellcheck, mandoc'
 	@echo 'make install    into PREFIX=$(PREFIX)              (see INSTALL)'
 	@echo 'make uninstall  take away what install put there'
@@ -81,7 +83,7 @@ build/check/.done: $(SOURCES)
 
 check: $(VENV)/.done build/check/.done
 	PYRUNIT_BIN="$(CURDIR)/build/check/bin" PYRUNIT_WHEELS="$(CURDIR)/build/wheels" \
-	$(VENV)/bin/python -EsB -m pytest -q -p no:cacheprovider --timeout=300 $(ARGS)
+	$(VENV)/bin/python -EsB -m pytest -q -p no:cacheprovider -n $(JOBS) --timeout=300 $(ARGS)
 
 lint: lint-ruff lint-mypy lint-shell lint-man
 

@@ -112,7 +112,7 @@ def test_ps_shows_runsv_and_the_name(ours: Suite, tmp_path: Path, how: str) -> N
         command = Path(f"/proc/{parent}/cmdline").read_bytes().rstrip(b"\0")
         assert command.decode() == f"runsv {name}"
         assert Path(f"/proc/{parent}/comm").read_text() == "runsv\n"
-        shown = subprocess.check_output(["ps", "-o", "args=", "-p", parent], text=True)
+        shown = subprocess.check_output(["ps", "-ww", "-o", "args=", "-p", parent], text=True)
         assert shown == f"runsv {name}\n"
         found = subprocess.check_output(["pgrep", "-x", "runsv"], text=True)
         assert parent in found.split()
