@@ -111,8 +111,8 @@ class LogDirectory:
         if self._current >= 0:
             self._settle_current()
         if self._lock >= 0:
-            posix.close(self._lock)
-        posix.close(self.descriptor)
+            _close(self._lock)
+        _close(self.descriptor)
         self.descriptor = self._lock = self._current = -1
         self.output.close()
 
@@ -272,7 +272,7 @@ class LogDirectory:
             lambda: posix.fsync(self._current),
         )
         self._set_mode(CLEAN)
-        posix.close(self._current)
+        _close(self._current)
 
     def _retire(self) -> None:
         """Turn `current` into an old log and make a new one."""
@@ -296,8 +296,12 @@ class LogDirectory:
         self._retire()
         while start + self.size < end and (piece := posix.pread(file, PIECE, start + self.size)):
             self._write(memoryview(piece))
-        posix.ftruncate(file, start)
-        posix.close(file)
+        insist(
+            b"unable to truncate old logfile",
+            self.name,
+            lambda: posix.ftruncate(file, start),
+        )
+        _close(file)
         prune(self)
         self.processor.start()
 
@@ -354,3 +358,11 @@ class LogDirectory:
         late = time.monotonic_ns() - self._old_at if age else -1
         if late >= 0:
             self._old_at += (late // age + 1) * age
+
+
+def _close(descriptor: int) -> None:
+    """Give it back.  What an error could tell, fsync(2) has told before."""
+    try:
+        posix.close(descriptor)
+    except OSError:
+        pass

@@ -25,9 +25,9 @@ FEW_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 def exists(log: LogDirectory, name: bytes) -> bool:
-    """Whether there is a file NAME in the directory."""
+    """Whether there is anything called NAME in the directory."""
     try:
-        posix.stat(name, dir_fd=log.descriptor)
+        posix.lstat(name, dir_fd=log.descriptor)
     except OSError:
         return False
     return True

@@ -75,7 +75,10 @@ class Processor:
         """See whether it has ended; if so, keep what it made, or note that it failed."""
         if not self._pid:
             return
-        pid, status = posix.waitpid(self._pid, posix.WNOHANG)
+        try:
+            pid, status = posix.waitpid(self._pid, posix.WNOHANG)
+        except ChildProcessError:  # nobody knows how it ended
+            pid, status = self._pid, 1
         if not pid:
             return
         self._pid = 0
@@ -160,13 +163,12 @@ class Processor:
         """Start the command; if that fails it is said, and `_pid` stays 0."""
         descriptors: list[int] = []
         try:
-            self._open(descriptors, self._label + b".u", READ, b"open input")
-            self._open(descriptors, self._label + b".t", CREATE, b"open output")
+            descriptors.append(self._open(b"open input", self._label + b".u", READ))
+            descriptors.append(self._open(b"open output", self._label + b".t", CREATE))
             if not exists(self._log, b"state"):
-                self._open(descriptors, b"state", CREATE, b"create empty state")
-                posix.close(descriptors.pop())
-            self._open(descriptors, b"state", READ, b"open state")
-            self._open(descriptors, b"newstate", CREATE, b"open newstate")
+                posix.close(self._open(b"create empty state", b"state", CREATE))
+            descriptors.append(self._open(b"open state", b"state", READ))
+            descriptors.append(self._open(b"open newstate", b"newstate", CREATE))
             self._run(descriptors)
         except OSError:
             pass
@@ -174,12 +176,12 @@ class Processor:
             for descriptor in descriptors:
                 posix.close(descriptor)
 
-    def _open(self, descriptors: list[int], name: bytes, flags: int, what: bytes) -> None:
-        """Add a descriptor of the file NAME, one that is out of the command's way."""
+    def _open(self, what: bytes, name: bytes, flags: int) -> int:
+        """A descriptor of the file NAME, one that is out of the command's way."""
         try:
             opened = posix.open(name, flags, 0o644, dir_fd=self._log.descriptor)
             try:
-                descriptors.append(fcntl.fcntl(opened, fcntl.F_DUPFD_CLOEXEC, NEW_STATE + 1))
+                return fcntl.fcntl(opened, fcntl.F_DUPFD_CLOEXEC, NEW_STATE + 1)
             finally:
                 posix.close(opened)
         except OSError as error:

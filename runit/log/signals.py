@@ -13,8 +13,8 @@ import time
 from runit.log.say import info
 from runit.process.signals import _signal
 
-LONGEST_SLEEP = 3_600_000
-"""Milliseconds: far from what poll(2) can count, and still no wake-up to speak of."""
+LONGEST_SLEEP = (1 << 31) - 1
+"""Milliseconds: the most that poll(2) can count."""
 MILLISECOND = 1_000_000
 INPUT = 0
 HEARD = (_signal.SIGHUP, _signal.SIGALRM, _signal.SIGTERM, _signal.SIGCHLD)

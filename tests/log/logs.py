@@ -130,11 +130,14 @@ class Logging:
         self.process.send_signal(number)
 
     def rotate(self) -> Path:
-        """Have it rotate; returns the new old log."""
-        before = set(old_logs(self.directory))
+        """Have it rotate, and wait until it has; returns the old log as it was then."""
+        before = {path.stem for path in old_logs(self.directory)}
         self.signal(signal.SIGALRM)
-        (new,) = wait_for(lambda: set(old_logs(self.directory)) - before)
-        return new
+        new = wait_for(
+            lambda: [path for path in old_logs(self.directory) if path.stem not in before]
+        )
+        assert len({path.stem for path in new}) == 1
+        return new[-1]
 
     def end(self) -> int:
         """Close its input; returns its exit code."""
