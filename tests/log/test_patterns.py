@@ -126,6 +126,7 @@ LENGTHS = st.sampled_from([1, 3, 5, 1000])
 @settings(
     max_examples=60,
     deadline=None,
+    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(chosen=SOME_RULES, lines=SOME_LINES, length=LENGTHS)
@@ -163,7 +164,7 @@ def one_by_one(
     return b"".join(selected)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500, deadline=None, derandomize=True)
 @given(
     chosen=st.lists(st.tuples(st.booleans(), SOME_PATTERN), max_size=6),
     default=st.booleans(),
