@@ -1,25 +1,21 @@
-"""A log directory: its lock, its configuration, and `current`.
+"""A log directory: its lock, its configuration, and when it is time to rotate.
 
-See LOG DIRECTORY and LOG FILE ROTATION in svlogd(8).  `current` is mode 0644 while
-it is written and 0744 once all of it is on the disk, so a non-empty `current`
-without the owner's execute bit tells of an unclean end.
-
-Everything is done relative to a descriptor of the directory, so that renaming it
-does no harm.
+See LOG DIRECTORY and LOG FILE ROTATION in svlogd(8).  Everything is done relative to
+a descriptor of the directory, so that renaming it does no harm.
 """
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import posix
 import time
 
 from runit.log.config import Config, parse
-from runit.log.oldlogs import make_room, prune, unused_name
+from runit.log.current import Current
+from runit.log.oldlogs import prune
 from runit.log.output import Output
 from runit.log.processor import Processor
-from runit.log.say import info, insist, pause, warning
+from runit.log.say import info, warning
 from runit.service.tai64n import BILLION
 
 TYPE_CHECKING = False
@@ -27,11 +23,7 @@ if TYPE_CHECKING:
     from runit.log.context import Context
 
 READ = posix.O_RDONLY | posix.O_NONBLOCK | posix.O_CLOEXEC
-CHANGE = posix.O_RDWR | posix.O_NONBLOCK | posix.O_CLOEXEC
-APPEND = posix.O_WRONLY | posix.O_CREAT | posix.O_APPEND | posix.O_NONBLOCK | posix.O_CLOEXEC
-OWNER_EXECUTES = 0o100
-OPEN, CLEAN = 0o644, 0o744
-"""The modes of `current` while it is written, and when it was closed cleanly."""
+LOCK = posix.O_WRONLY | posix.O_CREAT | posix.O_APPEND | posix.O_NONBLOCK | posix.O_CLOEXEC
 PIECE = 65536
 """Bytes at once when a file is read."""
 
@@ -43,14 +35,12 @@ class LogDirectory:
     config      how it is configured
     output      makes of lines what is to be written
     processor   takes care of old logs
-    size        bytes in `current`
     inside      whether `current` ends within a line, the rest of which is to come
     """
 
     __slots__ = (
         "_current",
         "_known_as",
-        "_line",
         "_lock",
         "_old_at",
         "config",
@@ -60,7 +50,6 @@ class LogDirectory:
         "name",
         "output",
         "processor",
-        "size",
     )
 
     def __init__(self, name: bytes, context: Context) -> None:
@@ -69,10 +58,9 @@ class LogDirectory:
         self.config = Config()
         self.output = Output(self.config, context.options.length)
         self.processor = Processor(self)
-        self.descriptor = self._lock = self._current = -1
-        self.size = 0
+        self.descriptor = self._lock = -1
         self.inside = False
-        self._line = 0  # where in `current` the line begins that it ends within
+        self._current = Current(self)
         self._old_at = 0  # when `current` is old enough, as time.monotonic_ns has it
         self._known_as = b""
 
@@ -89,14 +77,14 @@ class LogDirectory:
         except OSError as error:
             return self._give_up(b"unable to change directory", error)
         try:
-            self._lock = posix.open(b"lock", APPEND, 0o600, dir_fd=self.descriptor)
+            self._lock = posix.open(b"lock", LOCK, 0o600, dir_fd=self.descriptor)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             return self._give_up(b"unable to lock directory", error)
         self._known_as = self.name
         self._configure()
         try:
-            self._open_current()
+            self._current.open()
         except OSError as error:
             return self._give_up(b"unable to stat current", error)
         self.processor.start()
@@ -108,12 +96,11 @@ class LogDirectory:
             return
         if self.context.options.verbose:
             info(b"close", self._known_as)
-        if self._current >= 0:
-            self._settle_current()
+        self._current.close()
         if self._lock >= 0:
-            _close(self._lock)
-        _close(self.descriptor)
-        self.descriptor = self._lock = self._current = -1
+            posix.close(self._lock)
+        posix.close(self.descriptor)
+        self.descriptor = self._lock = -1
         self.output.close()
 
     def append(self, lines: bytes) -> None:
@@ -137,20 +124,23 @@ class LogDirectory:
         if not goes_on:
             self.append(text)
             return
-        self._line = self.size
+        self._current.line = self._current.size
         self.inside = True
         self.go_on(text)
 
     def go_on(self, piece: bytes) -> None:
         """Write PIECE, more of the line that `current` ends within, or its end."""
+        current, size = self._current, self.config.size
         while piece:
-            room = self.config.size - self.size if self.config.size else len(piece)
+            room = size - current.size if size else len(piece)
             if room > 0:
                 self._write(memoryview(piece)[:room])
                 self.inside = not piece.endswith(b"\n")
                 piece = piece[room:]
-            elif self._line:
-                self._carry_line_over()
+            elif current.line:
+                self.processor.wait()
+                current.retire_without_line()
+                self._clear_up()
             else:  # there is no file that the line fits in
                 self.rotate()
         if not self.inside and self._is_large():
@@ -158,16 +148,15 @@ class LogDirectory:
 
     def rotate(self) -> None:
         """Make an old log of `current`, unless it is empty; begin a new one."""
-        if self.size:
+        if self._current.size:
             self.processor.wait()
-            self._retire()
-            prune(self)
-            self.processor.start()
+            self._current.retire()
+            self._clear_up()
 
     def due(self) -> int | None:
         """When to call `tick`, as time.monotonic_ns has it; None: no need to."""
         moments = []
-        if self.config.age and self.size:
+        if self.config.age and self._current.size:
             moments.append(self._old_at)
         restart = self.processor.due()
         if restart is not None:
@@ -177,7 +166,7 @@ class LogDirectory:
     def tick(self) -> None:
         """Do what is due: rotate what is old, start again what failed."""
         now = time.monotonic_ns()
-        if self.config.age and self.size and self._old_at <= now:
+        if self.config.age and self._current.size and self._old_at <= now:
             self.rotate()
         restart = self.processor.due()
         if restart is not None and restart <= now:
@@ -216,92 +205,11 @@ class LogDirectory:
             warning(b"unable to read config", self.name, error=error)
         return text
 
-    def _open_current(self) -> None:
-        """Open `current`; what an unclean end left is put aside.  Raises stat's OSError."""
-        self.size = 0
-        try:
-            state = posix.stat(b"current", dir_fd=self.descriptor)
-        except FileNotFoundError:
-            found = False
-        else:
-            found = not state.st_size or bool(state.st_mode & OWNER_EXECUTES)
-            if found:
-                self.size = state.st_size
-            else:
-                self._rename_current(b".u")
-                prune(self)
-        if not found:
-            self._line = 0
-        self._create_current(b"unable to open current")
-        if self.context.options.verbose:
-            info(b"append" if found else b"new", self.name + b"/current")
-
-    def _create_current(self, complaint: bytes) -> None:
-        self._current = insist(
-            complaint,
-            self.name,
-            lambda: posix.open(b"current", APPEND, 0o600, dir_fd=self.descriptor),
-        )
-        self._set_mode(OPEN)
-
-    def _set_mode(self, mode: int) -> None:
-        insist(
-            b"unable to set mode of current",
-            self.name,
-            lambda: posix.fchmod(self._current, mode),
-        )
-
-    def _rename_current(self, end: bytes) -> None:
-        """Give `current` the name of an old log that is closed now, ending in END."""
-        name = unused_name(self, end)
-        if self.context.options.verbose and self._current >= 0:
-            info(b"rename", b"%b/current %b %d" % (self.name, name, self.size))
-        insist(
-            b"unable to rename current",
-            self.name,
-            lambda: posix.rename(
-                b"current", name, src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor
-            ),
-        )
-
-    def _settle_current(self) -> None:
-        """Put `current` on the disk, mark it, and close it."""
-        insist(
-            b"unable to fsync current logfile",
-            self.name,
-            lambda: posix.fsync(self._current),
-        )
-        self._set_mode(CLEAN)
-        _close(self._current)
-
-    def _retire(self) -> None:
-        """Turn `current` into an old log and make a new one."""
+    def _clear_up(self) -> None:
+        """What there is to do after a rotation."""
         now = time.monotonic_ns()
         if self._old_at <= now:
             self._old_at = now + self.config.age * BILLION
-        self._settle_current()
-        self._rename_current(b".u" if self.config.processor else b".s")
-        self._create_current(b"unable to create new current")
-        self.size = self._line = 0
-
-    def _carry_line_over(self) -> None:
-        """Rotate, and take the line that `current` ends within along to the new one."""
-        start, end = self._line, self.size
-        self.processor.wait()
-        file = insist(
-            b"unable to open current",
-            self.name,
-            lambda: posix.open(b"current", CHANGE, dir_fd=self.descriptor),
-        )
-        self._retire()
-        while start + self.size < end and (piece := posix.pread(file, PIECE, start + self.size)):
-            self._write(memoryview(piece))
-        insist(
-            b"unable to truncate old logfile",
-            self.name,
-            lambda: posix.ftruncate(file, start),
-        )
-        _close(file)
         prune(self)
         self.processor.start()
 
@@ -315,14 +223,14 @@ class LogDirectory:
         return size - length if size >= length else size + 1
 
     def _is_large(self) -> bool:
-        return bool(self.config.size) and self.size >= self._turn()
+        return bool(self.config.size) and self._current.size >= self._turn()
 
     def _cut(self, lines: bytes, at: int) -> int:
         """How far LINES, from AT on, are to be written before the next rotation."""
-        room = self.config.size - self.size
-        if not self.config.size or self.size + len(lines) - at < self._turn():
+        room = self.config.size - self._current.size
+        if not self.config.size or self._current.size + len(lines) - at < self._turn():
             return len(lines)
-        least = max(at, at + self._turn() - self.size - 1)
+        least = max(at, at + self._turn() - self._current.size - 1)
         end = lines.find(b"\n", least) + 1
         if 0 < end <= at + room:
             return end
@@ -330,24 +238,15 @@ class LogDirectory:
         start = lines.rfind(b"\n", at, end - 1 if end else len(lines) - 1) + 1
         if start > at:
             return start
-        if self.size:
+        if self._current.size:
             self.rotate()
             return self._cut(lines, at)
         return at + room
 
     def _write(self, data: memoryview) -> None:
-        """Write all of DATA, however long it takes."""
-        if not self.size:
+        if not self._current.size:
             self._come_of_age_again()
-        while data:
-            try:
-                written = posix.write(self._current, data)
-            except OSError as error:
-                if error.errno != errno.ENOSPC or not make_room(self):
-                    pause(b"unable to write to current", self.name, error)
-            else:
-                self.size += written
-                data = data[written:]
+        self._current.write(data)
 
     def _come_of_age_again(self) -> None:
         """After the time for a rotation went by with nothing to rotate: the next one.
@@ -358,11 +257,3 @@ class LogDirectory:
         late = time.monotonic_ns() - self._old_at if age else -1
         if late >= 0:
             self._old_at += (late // age + 1) * age
-
-
-def _close(descriptor: int) -> None:
-    """Give it back.  What an error could tell, fsync(2) has told before."""
-    try:
-        posix.close(descriptor)
-    except OSError:
-        pass
