@@ -7,7 +7,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,6 +19,11 @@ AT_A_TIME = 6
 """How many scenarios are played at the same time: they mostly wait."""
 
 Mix = Callable[..., Side]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Scenarios of a module share a process of pytest-xdist, which may not be installed."""
+    config.addinivalue_line("markers", "xdist_group(name): tests for the same process")
 
 
 def mixed(root: Path, suites: dict[str, Suite], main: str, **others: str) -> Side:
@@ -56,20 +61,23 @@ def played(
 ) -> Iterator[Callable[[str], None]]:
     """The result of a scenario of the module's SCENARIOS, as an assertion.
 
-    All those that were selected are played from now on, some at a time.  The sides
-    are the module's MIXES, the first of which is right.
+    All those that were selected are played from now on, some at a time, unless another
+    process of pytest-xdist may have got them.  The sides are the module's MIXES, the
+    first of which is right.
     """
     scenarios = request.module.SCENARIOS
     mixes = getattr(request.module, "MIXES", [("reference", {}), ("ours", {})])
     root = tmp_path_factory.mktemp("played")
-    selected = [
-        item.callspec.params["scenario"]
+    numbers = {name: number for number, name in enumerate(scenarios)}
+    items = [
+        item
         for item in request.session.items
         if getattr(item, "module", None) is request.module and "played" in item.fixturenames
     ]
+    mine = "PYTEST_XDIST_WORKER" not in os.environ or "@" in items[0].nodeid  # loadgroup's mark
 
-    def perform(number: int, name: str) -> list[str]:
-        place = root / str(number)
+    def perform(name: str) -> list[str]:
+        place = root / str(numbers[name])
         sides = [mixed(place, suites, main, **others) for main, others in mixes]
         try:
             problems = play(sides, *scenarios[name])
@@ -81,12 +89,11 @@ def played(
         return problems + [f"left behind: {one}" for one in left]
 
     with ThreadPoolExecutor(AT_A_TIME) as pool:
-        results: dict[str, Future[list[str]]] = {
-            name: pool.submit(perform, number, name) for number, name in enumerate(selected)
-        }
+        names = [item.callspec.params["scenario"] for item in items if mine]
+        results = {name: pool.submit(perform, name) for name in names}
 
         def result(name: str) -> None:
-            problems = results[name].result()
+            problems = results[name].result() if mine else perform(name)
             assert not problems, "\n".join(problems)
 
         yield result
