@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 else:
     import _signal
 
-EVERY = tuple(number for number in range(1, 65) if number not in (32, 33))
-"""All signals but the two that the C library keeps for itself."""
+EVERY = tuple(sorted(int(number) for number in _signal.valid_signals()))
+"""All signals but those that the C library keeps for itself."""
 
 
 def as_given() -> None:
@@ -35,8 +35,7 @@ def as_given() -> None:
 
 
 def cleanse() -> None:
-    """For supervisors: every signal to its default, and none blocked."""
+    """For supervisors: every signal to its default.  What is blocked stays so."""
     for number in EVERY:
         if number not in (_signal.SIGKILL, _signal.SIGSTOP):
             _signal.signal(number, _signal.SIG_DFL)
-    _signal.pthread_sigmask(_signal.SIG_SETMASK, [])

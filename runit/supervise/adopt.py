@@ -9,6 +9,7 @@ lock: /proc/locks, see proc(5).
 from __future__ import annotations
 
 import os
+import stat
 
 OK = b"/supervise/ok"
 LOCK = b"/supervise/lock"
@@ -19,10 +20,13 @@ WRITE = os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC
 def supervised(name: bytes) -> bool:
     """Whether a runsv listens in the directory NAME."""
     try:
-        os.close(os.open(name + OK, WRITE))
+        descriptor = os.open(name + OK, WRITE)
     except OSError:
         return False
-    return True
+    try:
+        return stat.S_ISFIFO(os.fstat(descriptor).st_mode)
+    finally:
+        os.close(descriptor)
 
 
 class Holder:
@@ -49,7 +53,7 @@ def holder(name: bytes, locks: dict[int, list[int]]) -> Holder | None:
     for pid in locks.get(inode, ()):
         try:
             descriptor = os.pidfd_open(pid)
-        except OSError:
+        except (OSError, AttributeError):  # the interpreter may not know of it
             continue
         try:
             here = os.stat(b"/proc/%d/cwd" % pid)

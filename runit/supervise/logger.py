@@ -15,10 +15,9 @@ from runit.log.options import Options, parse_options
 from runit.message import complain
 from runit.options import UsageError
 from runit.process import signals, title
+from runit.process.descriptors import close_from
 from runit.process.signals import _signal
 from runit.supervise.spawn import environment, spawn
-
-ALL_DESCRIPTORS = 1 << 30
 
 
 class Logger:
@@ -59,9 +58,10 @@ class Logger:
         code = 111
         try:
             os.dup2(self.pipe, 0)
-            os.closerange(3, ALL_DESCRIPTORS)
+            close_from(3)
             _signal.set_wakeup_fd(-1)
             signals.cleanse()
+            _signal.pthread_sigmask(_signal.SIG_SETMASK, [])
             title.show(b"svlogd main", b"svlogd", title.area())
             options = _options()
             _become_owner()

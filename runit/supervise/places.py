@@ -24,6 +24,9 @@ APPEARED = watch.CREATE | watch.MOVED_TO
 MOST_LINKS = 40
 """Symlinks on one way, as the kernel counts them."""
 
+MOST_TRIES = 10
+"""Times that the way may change while it is being watched."""
+
 SILENT = (
     b"nfs",
     b"cifs",
@@ -77,9 +80,19 @@ class Places:
             self._begin()  # what was used up may be there again
         if self._inotify is None:
             return
-        kept: dict[tuple[bytes, int], int] = {}
         self.reason = _silent_file_system(self.path)
-        for path, mask in _way(self.path):
+        way = _way(self.path)
+        for _ in range(MOST_TRIES):
+            self._watch(way)
+            before, way = way, _way(self.path)
+            if way == before:
+                return
+        self.reason = b"it changes too fast"
+
+    def _watch(self, way: list[tuple[bytes, int]]) -> None:
+        assert self._inotify is not None
+        kept: dict[tuple[bytes, int], int] = {}
+        for path, mask in way:
             try:
                 kept[path, mask] = self._inotify.add_watch(path, mask)
             except FileNotFoundError:

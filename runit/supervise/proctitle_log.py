@@ -41,6 +41,7 @@ class ProctitleLog:
 
     def add(self, words: bytes) -> None:
         """Move WORDS in."""
+        words = words.replace(b"\0", b"")  # which would end the command line
         size = len(self.text) - KEPT
         self.text = self.text[:KEPT] + (self.text[KEPT:] + words)[-size:]
         self.show()

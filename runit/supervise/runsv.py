@@ -19,6 +19,7 @@ import time
 from runit import options
 from runit.message import complain, emit
 from runit.process import signals, title
+from runit.process.descriptors import close_from, fill
 from runit.process.signals import _signal
 from runit.supervise import files
 from runit.supervise.files import Trouble
@@ -26,6 +27,9 @@ from runit.supervise.logger import Logger
 from runit.supervise.service import QUEUE_FULL, WANT_DOWN, WANT_EXIT, WANT_UP, Service
 from runit.supervise.spawn import environment, spawn
 from runit.supervise.wakeup import Wakeup
+
+TRIES = 1
+"""Starts of a log service that is not there when it has to read the rest of the pipe."""
 
 FATAL = 111
 """Exit code of everything that goes wrong at the start."""
@@ -43,6 +47,7 @@ class Runsv:
         "poll",
         "polled",
         "service",
+        "tries",
         "wakeup",
         "who",
     )
@@ -58,6 +63,7 @@ class Runsv:
         self.log: Service | None = None
         self.home = -1
         self.locker = 0  # pid of the child that waits for log/supervise/lock
+        self.tries = 0  # how often the log service may still be started, when all else is down
         self.held = -1  # that lock, as long as it is not ours
 
     # Start
@@ -126,7 +132,7 @@ class Runsv:
             return
         try:
             os.dup2(lock, 3)
-            os.closerange(4, 1 << 30)
+            close_from(4)
             _signal.set_wakeup_fd(-1)
             _signal.signal(_signal.SIGTERM, _signal.SIG_DFL)
             title.show(b"runsv lock", b"runsv-lock", title.area())
@@ -190,9 +196,12 @@ class Runsv:
         """The child that waited for the lock has ended; normally it has got it."""
         self.locker = 0
         assert self.log is not None
-        if not files.take_lock(self.held):
-            self._wait_for_lock(self.held)
-            return
+        try:
+            if not files.take_lock(self.held):
+                self._wait_for_lock(self.held)
+                return
+        except OSError as error:  # better a log service without a lock than none
+            complain(self.who, "warning", "unable to lock log/supervise/lock", error=error)
         try:
             self._open(self.log)
             self.log.record()
@@ -226,26 +235,39 @@ class Runsv:
         log = self.log
         if log is None or self.pipe is None:
             return True
+        if not log.ending:
+            self._end(log, self.pipe[1])
+        if log.running() or log.due:
+            return False
+        unread = _unread(self.pipe[0])
         if self.locker:
             os.kill(self.locker, _signal.SIGKILL)
+            if unread:
+                what = b"log/supervise/lock is held, what %d bytes say is lost" % unread
+                complain(self.who, "warning", what)
             return True
-        if log.want != WANT_EXIT:
-            if not log.running() and log.want == WANT_UP and _unread(self.pipe[0]):
-                log.run_once_more()  # it is between two runs: the rest is for the next
-            log.want = WANT_EXIT
-            if log.running():
-                log.record()
-                os.close(self.pipe[0])
-            os.close(self.pipe[1])
-        return not log.running() and not log.due
+        if not unread or not self.tries:
+            return True
+        self.tries -= 1
+        log.run_once_more()  # it was between two runs, or failed: the rest is for the next
+        return False
+
+    def _end(self, log: Service, writer: int) -> None:
+        """From now on nothing is started but what has to read the rest of the pipe."""
+        self.tries = TRIES if log.want == WANT_UP else 0
+        self.service.ending = log.ending = True
+        log.want = WANT_EXIT
+        if log.running():
+            log.record()
+        os.close(writer)
 
     def _launch(self, file: bytes, arguments: list[bytes]) -> int:
         return spawn(file, arguments, stdout=self.pipe[1] if self.pipe else None)
 
 
-def _unread(pipe: int) -> bool:
-    """Whether something waits in a pipe."""
-    return fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)) != bytes(4)
+def _unread(pipe: int) -> int:
+    """How many bytes wait in a pipe."""
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 def _lock_or_fail(lock: int) -> None:
@@ -288,7 +310,8 @@ def main() -> int:
     if len(arguments) != 1:
         emit(b"usage: " + options.called_as() + b" dir\n\n")
         return 1
-    os.closerange(3, 1 << 30)
+    fill()
+    close_from(3)
     environment()
     signals.cleanse()
     title.show(b"runsv " + arguments[0], b"runsv", title.area())

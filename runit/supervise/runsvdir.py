@@ -17,6 +17,7 @@ from runit import options
 from runit.errors import words
 from runit.message import Text, emit, line
 from runit.process import signals, title
+from runit.process.descriptors import close_from, fill
 from runit.process.signals import _signal
 from runit.supervise.places import Places
 from runit.supervise.proctitle_log import DOT_EVERY, SHORTEST, ProctitleLog
@@ -75,6 +76,9 @@ class Runsvdir:
 
     def run(self) -> int:
         """Supervise until told to end; the exit code."""
+        if self.log:
+            self.log.add(b".")
+        self.tree.reap()  # those that ended while this was exec'd
         while True:
             now = time.monotonic()
             if self.look_at is not None and now >= self.look_at:
@@ -128,7 +132,7 @@ class Runsvdir:
 
     def look(self, now: float) -> None:
         """See which directories there are, and set the time of the next look."""
-        os.fchdir(self.home)
+        self._go(self.home)
         self.places.renew()
         reason = self.places.reason
         if reason != self.reason:
@@ -137,13 +141,22 @@ class Runsvdir:
                 self.complain("warning", "looking every five seconds", reason)
         self.look_at = now + LOOK_EVERY if reason else None
         trouble = self._open(now)
-        if self.directory >= 0:
-            os.fchdir(self.directory)
+        if self.directory >= 0 and not self._go(self.directory):
+            self.look_at = now + LOOK_AGAIN
+            trouble = trouble or b"unable to change directory to " + self.path
         if not trouble:
             trouble = self._scan(now)
         if trouble and trouble != self.trouble:
             self.complain("warning", trouble)
         self.trouble = trouble
+
+    def _go(self, directory: int) -> bool:
+        """Change to an open directory; whether we may."""
+        try:
+            os.fchdir(directory)
+        except OSError:
+            return False
+        return True
 
     def _open(self, now: float) -> bytes:
         """Open the services directory, which may be another one than before; or why not."""
@@ -187,7 +200,7 @@ class Runsvdir:
 
         It finds the runsvs by their locks, and the log's pipe by CARRY.
         """
-        os.fchdir(self.home)
+        self._go(self.home)
         arguments = [options.encoded(argument) for argument in sys.orig_argv]
         if CARRY in sys._xoptions:
             del arguments[1:3]
@@ -196,14 +209,21 @@ class Runsvdir:
             carried = f"{CARRY}={os.getpid()}:{self.log.fileno}"
             arguments[1:1] = [b"-X", carried.encode()]
             os.set_inheritable(self.log.fileno, True)
+        # Until it listens again, signals wait.
+        _signal.pthread_sigmask(_signal.SIG_BLOCK, self.wakeup.numbers)
         try:
-            os.execv(sys.executable, arguments)
+            os.execve(
+                sys.executable,
+                arguments,
+                environment(),  # type: ignore[arg-type]  # a mapping as far as execve looks
+            )
         except OSError as error:
             self.complain("warning", "unable to exec anew", error=error)
+        _signal.pthread_sigmask(_signal.SIG_UNBLOCK, self.wakeup.numbers)
         if self.log:
             os.set_inheritable(self.log.fileno, False)
         if self.directory >= 0:
-            os.fchdir(self.directory)
+            self._go(self.directory)
 
 
 def _carried() -> int | None:
@@ -227,8 +247,8 @@ def _open_log(command: bytes, who: bytes, text: bytes) -> ProctitleLog | None:
 
 def _close_all_but(kept: int | None) -> None:
     if kept is not None and kept > 2:
-        os.closerange(3, kept)
-    os.closerange(3 if kept is None else kept + 1, 1 << 30)
+        close_from(3, kept)
+    close_from(3 if kept is None else kept + 1)
 
 
 def main() -> int:
@@ -243,6 +263,7 @@ def main() -> int:
     path = arguments[0]
     who = b"runsvdir " + path
     command = b"runsvdir " + (b"-P " if new_session else b"") + path
+    fill()
     _close_all_but(_carried())
     environment()
     signals.cleanse()

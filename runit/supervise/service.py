@@ -76,6 +76,7 @@ class Service:
         "changed",
         "control",
         "due",
+        "ending",
         "got_term",
         "launch",
         "not_before",
@@ -102,6 +103,7 @@ class Service:
         self.not_before = 0.0
         self.control = -1
         self.queue = bytearray()
+        self.ending = False  # runsv is about to exit: nothing is wanted any more
         self.due = False  # to be started, though not wanted up: once
         self._pid_too = False  # supervise/pid is to be written
         self._outcome = 0  # the wait status that finish will hear of
@@ -221,7 +223,7 @@ class Service:
                 self._wish(WANT_UP)
             case 0x6F:  # o
                 self._wish(WANT_DOWN)
-                self.due = not self.pid and self.state == DOWN
+                self.due = not self.pid and self.state == DOWN and not self.ending
             case 0x64:  # d
                 self._wish(WANT_DOWN)
                 yield from self._stop()
@@ -234,6 +236,8 @@ class Service:
                 yield from self._signal(letter)
 
     def _wish(self, want: int) -> None:
+        if self.ending:
+            return
         self.want = want
         self.due = False
         self.record()

@@ -10,9 +10,11 @@ import os
 import select
 import stat
 import time
+from errno import EAGAIN, ENOMEM
 
 from runit.message import Text
 from runit.process import title
+from runit.process.descriptors import close_from
 from runit.process.signals import _signal
 from runit.supervise import adopt, files
 from runit.supervise.warm import Starter
@@ -37,9 +39,10 @@ class Entry:
                  child that waits for its end; else -1
     not_before   monotonic seconds: when it may be started
     listed       it is in the services directory
+    waited       the lock of an unknown runsv was free at last: start one, come what may
     """
 
-    __slots__ = ("control", "holder", "key", "listed", "name", "not_before", "pid")
+    __slots__ = ("control", "holder", "key", "listed", "name", "not_before", "pid", "waited")
 
     def __init__(self, name: bytes, key: Key) -> None:
         self.name = name
@@ -49,6 +52,7 @@ class Entry:
         self.control = -1
         self.not_before = 0.0
         self.listed = True
+        self.waited = False
 
 
 class Tree:
@@ -101,6 +105,8 @@ class Tree:
             try:
                 it = os.stat(name)
             except OSError as error:
+                if not os.path.lexists(name):
+                    continue  # it went while we looked
                 trouble = (name, error.errno or 0)
                 troubles.add(trouble)
                 if trouble not in self._complained:
@@ -136,7 +142,10 @@ class Tree:
             except OSError:
                 pass  # it is gone; its end will show
         elif entry.pid:
-            os.kill(entry.pid, _signal.SIGTERM)
+            try:
+                os.kill(entry.pid, _signal.SIGTERM)
+            except OSError as error:
+                self.complain("warning", b"unable to signal runsv " + entry.name, error=error)
 
     def dismiss(self) -> None:
         """Tell every runsv to exit."""
@@ -149,9 +158,10 @@ class Tree:
         """Start what is to be started by NOW, in monotonic seconds."""
         due = [one for one in self.pending.values() if now >= one.not_before]
         new = []
+        self._locks = None
         for entry in due:
             entry.not_before = now + PACE
-            if adopt.supervised(entry.name):
+            if not entry.waited and adopt.supervised(entry.name):
                 self._adopt(entry)
             else:
                 new.append(entry)
@@ -170,11 +180,12 @@ class Tree:
         pids, error = self.starter.start([entry.name for entry in entries])
         for entry, pid in zip(entries, pids, strict=False):
             entry.pid = pid
+            entry.waited = False
             self.by_pid[pid] = entry
         if error is None:
             return []
         failed = entries[len(pids)]
-        if isinstance(error, BlockingIOError):
+        if error.errno in (EAGAIN, ENOMEM):
             self.complain("warning", b"unable to fork for " + failed.name, error=error)
         else:
             self.complain("fatal", b"unable to start runsv " + failed.name, error=error)
@@ -197,6 +208,7 @@ class Tree:
             self.complain("warning", b"unable to fork for " + entry.name, error=error)
             return
         entry.control = adopt.control(entry.name)
+        entry.waited = True
         self.by_pid[entry.pid] = entry
 
     def reap(self) -> None:
@@ -224,7 +236,6 @@ class Tree:
         if entry.control >= 0:
             os.close(entry.control)
             entry.control = -1
-        self._locks = None
         self.pending[entry.key] = entry
         if not entry.listed:
             self._forget(entry)
@@ -241,7 +252,7 @@ def _wait_for_lock(name: bytes) -> int:
     try:
         lock = os.open(name + adopt.LOCK, os.O_RDONLY)
         os.dup2(lock, 3)
-        os.closerange(4, 1 << 30)
+        close_from(4)
         _signal.set_wakeup_fd(-1)
         _signal.signal(_signal.SIGTERM, _signal.SIG_DFL)
         _signal.signal(_signal.SIGHUP, _signal.SIG_DFL)

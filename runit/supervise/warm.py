@@ -18,12 +18,10 @@ import sys
 
 from runit.options import encoded
 from runit.process import title
+from runit.process.descriptors import close_from
 from runit.process.execute import search
 from runit.process.signals import _signal
 from runit.supervise import runsv, spawn
-
-END = 1 << 30
-"""Beyond every descriptor."""
 
 Identity = tuple[int, int, int]
 """Device, inode, and time of the last change in nanoseconds."""
@@ -124,7 +122,7 @@ def _become_runsv(
 
 def let_go(first: int, handled: tuple[int, ...]) -> None:
     """Give up what is the parent's: descriptors from FIRST on, and handlers of signals."""
-    os.closerange(first, END)
+    close_from(first)
     for number in handled:
         _signal.signal(number, _signal.SIG_DFL)
 
