@@ -53,7 +53,18 @@ S6_PATTERNS = [
 def generate(path: Path, length: int, size: int) -> None:
     """Write SIZE bytes of log lines of LENGTH bytes each."""
     chance = random.Random(length)
-    words = "alpha beta gamma delta error 10.4.1.14 from to accepted refused".split()
+    words = [
+        "alpha",
+        "beta",
+        "gamma",
+        "delta",
+        "error",
+        "10.4.1.14",
+        "from",
+        "to",
+        "accepted",
+        "refused",
+    ]
     lines = []
     for _ in range(1000):
         line = f"svc: info: pid {chance.randrange(30000)} from 10.4.1.{chance.randrange(255)}"
@@ -151,8 +162,10 @@ def row(
             speeds[rival.name].append(measure(rival, stamp, patterns, file, scratch))
     medians = {name: statistics.median(values) for name, values in speeds.items()}
     cells = [f"{medians['ours']:10.0f}        "]
-    for rival in rivals[1:]:
-        cells.append(f"{medians[rival.name]:9.0f} ({medians['ours'] / medians[rival.name]:.1f}x) ")
+    cells += [
+        f"{medians[rival.name]:9.0f} ({medians['ours'] / medians[rival.name]:.1f}x) "
+        for rival in rivals[1:]
+    ]
     count = len(PATTERNS) * patterns
     print(f"{kind:6} {stamp or 'none':5} {count:9}" + "".join(f"{cell:>18}" for cell in cells))
     sys.stdout.flush()
