@@ -11,7 +11,7 @@ from log.logs import log
 from support import Suite
 
 from runit.log import rules as module
-from runit.log.patterns import matches, steps
+from runit.log.patterns import RUN, matches, steps
 from runit.log.rules import Rules
 
 LINES = [
@@ -115,8 +115,10 @@ def test_each_pattern_selects_what_the_reference_selects(
 
 PIECES = st.sampled_from([b"a", b"b", b"ab", b":", b" ", b"*", b"+", b"**", b"*:", b"*a", b"+a"])
 SOME_PATTERN = st.lists(PIECES, max_size=6).map(b"".join)
+SOUND_PATTERN = SOME_PATTERN.filter(lambda pattern: (RUN, b"") not in steps(pattern))
+"""Where a plus is the end, the reference reads on behind its pattern and its line."""
 SOME_RULES = st.lists(
-    st.tuples(st.sampled_from([b"+", b"-", b"e", b"E"]), SOME_PATTERN).map(b"".join), max_size=5
+    st.tuples(st.sampled_from([b"+", b"-", b"e", b"E"]), SOUND_PATTERN).map(b"".join), max_size=5
 )
 SOME_LINE = st.lists(st.sampled_from(b"aab:: *+")).map(bytes)
 SOME_LINES = st.lists(SOME_LINE, min_size=1, max_size=40)
