@@ -92,9 +92,14 @@ class Processor:
             self.start()
 
     def wait(self) -> None:
-        """Wait until it is done, however often it fails; a HUP ends the wait."""
+        """Wait until it is done, however often it fails.
+
+        A HUP ends the wait; so does a failure after a TERM.
+        """
         signals = self._log.context.signals
         while self._is_busy() and not signals.hangup:
+            if signals.termination and not self._pid:
+                break
             signals.wait(self.due())
             self._look_after()
 

@@ -222,6 +222,19 @@ def test_a_processor_that_always_fails_does_not_keep_svlogd_from_ending(
     assert old_logs(done.directory, ".u")
 
 
+def test_term_ends_the_wait_for_a_processor_that_always_fails(ours: Suite, tmp_path: Path) -> None:
+    with logging(ours, tmp_path / "log", "-v", config=b"!false\n") as work:
+        work.log(b"one\n")
+        work.rotate()
+        work.write(b"two\n")
+        wait_for(lambda: current(work.directory) == b"two\n")
+        work.signal(signal.SIGALRM)
+        work.said(b"sigalarm received", 2)
+        work.signal(signal.SIGTERM)
+        assert work.process.wait(30) == 0
+        assert everything(work.directory) == b"one\ntwo\n"
+
+
 def test_leftovers_of_processors_go_at_the_next_rotation(suite: Suite, tmp_path: Path) -> None:
     directory = build(tmp_path / "log", {"@400000000000000000000000.t": "half"})
     with logging(suite, directory) as work:
