@@ -64,5 +64,9 @@ def test_after_as_given_an_interrupt_kills() -> None:
     assert (done.returncode, done.stderr) == (-signal.SIGINT, b"")
 
 
-def test_cleanse_leaves_nothing_ignored_and_nothing_blocked() -> None:
-    assert masks_after("signals.cleanse()", ignore_and_block) == {"SigIgn": 0, "SigBlk": 0}
+def test_cleanse_leaves_nothing_ignored_and_what_is_blocked_to_the_caller() -> None:
+    before = masks_after("pass", ignore_and_block)
+    after = masks_after("signals.cleanse()", ignore_and_block)
+    assert before["SigIgn"] != 0
+    assert before["SigBlk"] != 0
+    assert after == {"SigIgn": 0, "SigBlk": before["SigBlk"]}
