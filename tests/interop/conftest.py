@@ -7,7 +7,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,12 +18,10 @@ from support import Suite, wait_for
 AT_A_TIME = 6
 """How many scenarios are played at the same time: they mostly wait."""
 
+AHEAD = 10
+"""How many are played ahead; in vain if another process of pytest-xdist gets them."""
+
 Mix = Callable[..., Side]
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Scenarios of a module share a process of pytest-xdist, which may not be installed."""
-    config.addinivalue_line("markers", "xdist_group(name): tests for the same process")
 
 
 def mixed(root: Path, suites: dict[str, Suite], main: str, **others: str) -> Side:
@@ -61,20 +59,18 @@ def played(
 ) -> Iterator[Callable[[str], None]]:
     """The result of a scenario of the module's SCENARIOS, as an assertion.
 
-    All those that were selected are played from now on, some at a time, unless another
-    process of pytest-xdist may have got them.  The sides are the module's MIXES, the
-    first of which is right.
+    Those that come next are played already meanwhile.  The sides are the module's
+    MIXES, the first of which is right.
     """
     scenarios = request.module.SCENARIOS
     mixes = getattr(request.module, "MIXES", [("reference", {}), ("ours", {})])
     root = tmp_path_factory.mktemp("played")
     numbers = {name: number for number, name in enumerate(scenarios)}
-    items = [
-        item
+    order = [
+        item.callspec.params["scenario"]
         for item in request.session.items
         if getattr(item, "module", None) is request.module and "played" in item.fixturenames
     ]
-    mine = "PYTEST_XDIST_WORKER" not in os.environ or "@" in items[0].nodeid  # loadgroup's mark
 
     def perform(name: str) -> list[str]:
         place = root / str(numbers[name])
@@ -89,11 +85,14 @@ def played(
         return problems + [f"left behind: {one}" for one in left]
 
     with ThreadPoolExecutor(AT_A_TIME) as pool:
-        names = [item.callspec.params["scenario"] for item in items if mine]
-        results = {name: pool.submit(perform, name) for name in names}
+        results: dict[str, Future[list[str]]] = {}
 
         def result(name: str) -> None:
-            problems = results[name].result() if mine else perform(name)
+            at = order.index(name)
+            for one in order[at : at + AHEAD + 1]:
+                if one not in results:
+                    results[one] = pool.submit(perform, one)
+            problems = results[name].result()
             assert not problems, "\n".join(problems)
 
         yield result

@@ -237,9 +237,6 @@ def scenarios() -> Iterator[tuple[str, Files, list[Step]]]:
 SCENARIOS = {name: (files, steps) for name, files, steps in scenarios()}
 
 
-pytestmark = pytest.mark.xdist_group("children")
-
-
 @pytest.mark.skipif(not shutil.which("setpriv"), reason="setpriv of util-linux is not installed")
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_children(scenario: str, played: Played) -> None:

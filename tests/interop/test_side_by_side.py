@@ -499,9 +499,6 @@ SCENARIOS = {
 }
 
 
-pytestmark = pytest.mark.xdist_group("side by side")
-
-
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_side_by_side(scenario: str, played: Played) -> None:
     played(scenario)

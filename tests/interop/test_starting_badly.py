@@ -220,9 +220,6 @@ SCENARIOS = {
 }
 
 
-pytestmark = pytest.mark.xdist_group("starting badly")
-
-
 @pytest.mark.skipif(
     not shutil.which("setpriv") or not shutil.which("unshare"),
     reason="setpriv and unshare of util-linux are not installed",
