@@ -41,6 +41,7 @@ BAD_FORMAT = b"unable to read supervise/status: bad format\n"
         (record(9, 3), b"a: (pid N) Ns, want down\n"),
         (up() + b"more", b"run: a: (pid N) Ns\n"),
     ],
+    ids=lambda value: "" if value.startswith(b"@") else value.decode().strip(),
 )
 def test_a_record_in_words(sv, fake, content: bytes, line: bytes) -> None:
     fake("a", content)
