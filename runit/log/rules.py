@@ -83,7 +83,7 @@ class Rules:
             if at_work:
                 exception = self._expression(at_work)
                 if exception is None or has_long_lines(block, length):
-                    return self._select_each(at_work, block, length)
+                    return self._select_each(at_work, exception, block, length)
                 if self._default:
                     text = exception.sub(b"", text[:-1])
                 else:
@@ -105,20 +105,30 @@ class Rules:
             found.pop()
         return tuple(found)
 
-    def _select_each(self, rules: tuple[Rule, ...], block: bytes, length: int) -> bytes:
-        """As `select`, line by line."""
+    def _select_each(
+        self,
+        rules: tuple[Rule, ...],
+        exception: re.Pattern[bytes] | None,
+        block: bytes,
+        length: int,
+    ) -> bytes:
+        """As `select`, line by line, with EXCEPTION if it can be had for RULES."""
         chosen = []
         for line in block.split(b"\n")[:-1]:
             head = line[:length]
-            for rule in rules:
-                if matches(rule.steps, head):
-                    verdict = rule.verdict
-                    break
+            if exception is None:
+                verdict = self._verdict(rules, head)
             else:
-                verdict = self._default
+                verdict = self._default == (exception.match(b"\n" + head) is None)
             if verdict:
                 chosen.append(line + b"\n")
         return b"".join(chosen)
+
+    def _verdict(self, rules: tuple[Rule, ...], head: bytes) -> bool:
+        for rule in rules:
+            if matches(rule.steps, head):
+                return rule.verdict
+        return self._default
 
     def _expression(self, rules: tuple[Rule, ...]) -> re.Pattern[bytes] | None:
         """The expression for exceptions by RULES; None if it has to go without."""
