@@ -11,6 +11,8 @@ import pytest
 from log.logs import current, logging, masked
 from support import Suite, build, wait_for
 
+from runit.launchers import interpreter
+
 FATAL = b"svlogd: fatal: no functional log directories.\n"
 NO_PRIVILEGES = (
     [] if os.geteuid() else ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
@@ -215,6 +217,6 @@ main()
 print([name for name in {dear!r} if name in sys.modules])
 """
     done = subprocess.run(
-        ["/usr/bin/python3", "-IBS", "-c", code], cwd=tmp_path, input=b"x\n", capture_output=True
+        [interpreter(), "-IBS", "-c", code], cwd=tmp_path, input=b"x\n", capture_output=True
     )
     assert done.stdout == b"[]\n", done.stderr
