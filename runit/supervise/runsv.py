@@ -28,6 +28,8 @@ from runit.supervise.service import QUEUE_FULL, WANT_DOWN, WANT_EXIT, WANT_UP, S
 from runit.supervise.spawn import environment, spawn
 from runit.supervise.wakeup import Wakeup
 
+SIGNALS = (_signal.SIGCHLD, _signal.SIGTERM)
+
 TRIES = 1
 """Starts of a log service that is not there when it has to read the rest of the pipe."""
 
@@ -36,7 +38,10 @@ FATAL = 111
 
 
 class Runsv:
-    """What one runsv holds: the service, its log service, and the pipe between."""
+    """What one runsv holds: the service, its log service, and the pipe between.
+
+    The signals in BLOCKED stay blocked.
+    """
 
     __slots__ = (
         "held",
@@ -52,9 +57,9 @@ class Runsv:
         "who",
     )
 
-    def __init__(self, name: bytes) -> None:
+    def __init__(self, name: bytes, blocked: tuple[int, ...] = ()) -> None:
         self.who = b"runsv " + name
-        self.wakeup = Wakeup((_signal.SIGCHLD, _signal.SIGTERM))
+        self.wakeup = Wakeup(SIGNALS, blocked)
         self.poll = select.poll()
         self.poll.register(self.wakeup.fileno, select.POLLIN)
         self.polled: dict[int, Service] = {}  # the control FIFOs that are listened to
@@ -286,22 +291,31 @@ def supervise(name: bytes) -> int:
     The caller has seen to it that no descriptor but 0 to 2 is open, and that the
     environment is remembered (`runit.supervise.spawn`).
     """
+    runsv = begin(name)
+    return FATAL if runsv is None else runsv.run()
+
+
+def begin(name: bytes, blocked: tuple[int, ...] = ()) -> Runsv | None:
+    """A runsv in possession of the directory NAME; None, and a message, if it is not to be had.
+
+    The signals in BLOCKED stay blocked.
+    """
     who = b"runsv " + name
     try:
         os.chdir(name)
     except OSError as error:
         complain(who, "fatal", "unable to change to directory", error=error)
-        return FATAL
+        return None
     try:
-        runsv = Runsv(name)
+        runsv = Runsv(name, blocked)
         runsv.open()
     except Trouble as trouble:
         complain(who, "fatal", trouble.what, error=trouble.error)
-        return FATAL
+        return None
     except OSError as error:
         complain(who, "fatal", "unable to create selfpipe", error=error)
-        return FATAL
-    return runsv.run()
+        return None
+    return runsv
 
 
 def main() -> int:

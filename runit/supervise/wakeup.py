@@ -20,23 +20,25 @@ FULL = 256
 """Bytes in one read; what is more comes with the next."""
 
 
-ALWAYS = (_signal.SIGPIPE, _signal.SIGXFSZ)
+ALWAYS: tuple[int, ...] = (_signal.SIGPIPE, _signal.SIGXFSZ)
 
 
 class Wakeup:
     """A pipe that the signals NUMBERS arrive in; `fileno` is what to poll.
 
-    From then on only the signals in BLOCKED are blocked.  `numbers` are all that
-    are handled; the caller has seen to it that the others have their default.
+    From then on only the signals in BLOCKED are blocked.  The caller has seen to it
+    that those which are not handled have their default.
     """
 
     __slots__ = ("_write", "fileno", "numbers")
 
     def __init__(self, numbers: tuple[int, ...], blocked: tuple[int, ...] = ()) -> None:
         self.fileno, self._write = os.pipe2(FLAGS)
-        self.numbers = ALWAYS + numbers
+        self.numbers = numbers
         _write_to(self._write)
-        for number in self.numbers:
+        for number in ALWAYS:
+            _signal.signal(number, _nothing)
+        for number in numbers:
             _signal.signal(number, _nothing)
         _signal.pthread_sigmask(_signal.SIG_SETMASK, blocked)
 

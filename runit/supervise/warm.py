@@ -18,10 +18,16 @@ import sys
 
 from runit.options import encoded
 from runit.process import title
-from runit.process.descriptors import close_from
+from runit.process.descriptors import END
 from runit.process.execute import search
 from runit.process.signals import _signal
-from runit.supervise import runsv, spawn
+from runit.process.title import Area, show
+from runit.supervise import spawn
+from runit.supervise.runsv import FATAL, Runsv, begin
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Identity = tuple[int, int, int]
 """Device, inode, and time of the last change in nanoseconds."""
@@ -90,13 +96,16 @@ class Starter:
         to itself, so that is as little as can be.
         """
         pids: list[int] = []
-        before = _signal.pthread_sigmask(_signal.SIG_BLOCK, self.handled)
-        area, new_session = self.area, self.new_session
+        area, handled = self.area, self.handled
+        detach = os.setsid if self.new_session else None
+        # What the child cannot be sent yet, or would handle as this process does.
+        held = [number for number in handled if number != _signal.SIGCHLD]
+        before = _signal.pthread_sigmask(_signal.SIG_BLOCK, held)
         try:
             for name in names:
                 pid = os.fork()
                 if not pid:
-                    _become_runsv(name, area, self.handled, new_session)
+                    _become_runsv(name, area, handled, detach)
                 pids.append(pid)
         except OSError as error:
             return pids, error
@@ -106,25 +115,43 @@ class Starter:
 
 
 def _become_runsv(
-    name: bytes, area: title.Area | None, handled: tuple[int, ...], new_session: bool
+    name: bytes, area: Area | None, handled: tuple[int, ...], detach: Callable[[], None] | None
 ) -> None:
-    """In the child.  Never returns; signals are let in when runsv listens."""
-    code = 111
+    """In the child.  Never returns; signals are let in when runsv listens.
+
+    This is what no rehearsal reaches (`runit.supervise.rehearsal`), so it is little.
+    """
+    code = FATAL
     try:
-        let_go(3, handled)
-        if new_session:
-            os.setsid()
-        title.show(b"runsv " + name, b"runsv", area)
-        code = runsv.supervise(name)
+        if detach:
+            detach()
+        runsv = take_over(name, b"runsv " + name, b"runsv", area, handled)
+        if runsv:
+            code = runsv.run()
     finally:
         os._exit(code)
 
 
-def let_go(first: int, handled: tuple[int, ...]) -> None:
-    """Give up what is the parent's: descriptors from FIRST on, and handlers of signals."""
-    close_from(first)
+def take_over(
+    name: bytes,
+    shown: bytes,
+    comm: bytes,
+    area: Area | None,
+    handled: tuple[int, ...],
+    first: int = 3,
+    blocked: tuple[int, ...] = (),
+) -> Runsv | None:
+    """Begin as the runsv of the directory NAME, in a process that was something else.
+
+    It gives up what is not its own: the handlers of the signals HANDLED, and the
+    descriptors from FIRST on; and shows as SHOWN, at AREA, and as COMM.  The signals in
+    BLOCKED stay blocked.  None if the directory is not to be had.
+    """
     for number in handled:
         _signal.signal(number, _signal.SIG_DFL)
+    os.closerange(first, END)
+    show(shown, comm, area)
+    return begin(name, blocked)
 
 
 def _identity(path: bytes | str) -> Identity | None:
