@@ -12,6 +12,7 @@ from runit.log.options import parse_options
 from runit.message import complain, emit
 from runit.options import UsageError, arguments
 from runit.process.signals import _signal
+from runit.process.title import show_own
 
 __all__ = ["main", "parse_options", "serve"]
 
@@ -32,6 +33,7 @@ def main() -> int:
     _fill_standard_descriptors()
     if _signal.getsignal(_signal.SIGINT) != _signal.SIG_IGN:
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+    show_own()
     return serve(options.directories, options=options)
 
 

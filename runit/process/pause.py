@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from runit.process.title import show_own
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal as _signal
@@ -14,6 +16,7 @@ ENDS = (_signal.SIGTERM, _signal.SIGINT)
 def main() -> int:
     """Sleep, without waking up, until TERM or INT; HUP does not count."""
     _signal.pthread_sigmask(_signal.SIG_BLOCK, ENDS)
+    show_own()
     _signal.signal(_signal.SIGHUP, _signal.SIG_IGN)
     _signal.sigwait(ENDS)
     return 0

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import posix
 
+from runit.options import arguments, called_as
+
 WRITE = posix.O_WRONLY | posix.O_CLOEXEC
 
 
@@ -62,6 +64,15 @@ def show(title: bytes, name: bytes, where: Area | None) -> None:
     _write(b"/proc/self/mem", text, where.start)
     if where.start + len(text) < where.end:
         _write(b"/proc/self/mem", b".", where.end - 1)
+
+
+def show_own() -> None:
+    """Show the name and the arguments of this program, as if there were no interpreter.
+
+    That is shorter than what stands there, so the environment behind it stays.
+    """
+    name = called_as()
+    show(b" ".join([name, *arguments()]), name[:15], area())
 
 
 def _write(path: bytes, data: bytes, offset: int = 0) -> None:
