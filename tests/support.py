@@ -22,6 +22,13 @@ T = TypeVar("T")
 DEADLINE = 30.0
 """Seconds until a wait is given up: far longer than a loaded machine needs."""
 
+CHILD_TO_WAIT_FOR = "[ -p hold ] || mkfifo hold; cat hold >/dev/null & exec 3>hold\n"
+"""For a shell script that sleeps in ``wait $!``, where no signal is missed.
+
+Unlike a ``sleep`` in the background, this child ends when the shell does, however that
+ends: it reads from a FIFO that only the shell holds open.
+"""
+
 REFERENCE = Path("/usr/bin")
 """Where Debian puts the programs of its runit package."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from fakes import masked, runner
 from support import Suite, build, pid, stat, wait_for
 
+from runit.service import tai64n
 from runit.service.status import RUN as RUNS
 from runit.service.status import unpack
 
@@ -32,6 +34,19 @@ def runs(path: Path) -> bool:
         return unpack((path / "supervise/status").read_bytes()).state == RUNS
     except OSError:
         return False
+
+
+def is_old(path: Path) -> bool:
+    """Whether the last change was not within this second.
+
+    The reference's sv takes such a change for the effect of its command.
+    """
+    return time.time_ns() // tai64n.BILLION > changed(path) // tai64n.BILLION
+
+
+def changed(path: Path) -> int:
+    """When the service changed last, in Unix nanoseconds."""
+    return unpack((path / "supervise/status").read_bytes()).changed
 
 
 @pytest.fixture
@@ -71,6 +86,7 @@ def test_the_status_of_both(sv, service: Path) -> None:
 
 
 def test_signals_are_waited_for_with_v(sv, service: Path) -> None:
+    wait_for(lambda: is_old(service), "the next second")
     for word, line in [
         ("pause", b"ok: run: a: (pid N) Ns, paused\n"),
         ("cont", b"ok: run: a: (pid N) Ns\n"),

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support import Suite, alive, build, command, listening, pid, stat, wait_for
+from support import CHILD_TO_WAIT_FOR, Suite, alive, build, command, listening, pid, stat, wait_for
 
 RUN = {"run": "#!/bin/sh\nexec sleep 1000\n"}
 
@@ -180,11 +180,10 @@ def test_daemontools_signals_reach_our_service(
     one = build(
         tmp_path / "s",
         {
-            "run": f"#!/bin/sh\ntrap 'echo {name} >got' {name}\necho >ready\n"
-            "while :; do read nothing <hold; done 2>/dev/null\n"
+            "run": f"#!/bin/sh\ntrap 'echo {name} >got' {name}\n{CHILD_TO_WAIT_FOR}"
+            "echo >ready\nwhile :; do wait $!; done\n"
         },
     )
-    os.mkfifo(one / "hold")
     with ours.runsv(one) as runsv:
         wait_for((one / "ready").exists)
         subprocess.run([daemontools / "svc", f"-{option}", one], check=True)

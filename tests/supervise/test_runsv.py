@@ -8,15 +8,16 @@ import stat as modes
 from pathlib import Path
 
 import pytest
-from support import Suite, alive, build, command, pid, stat, supervised, wait_for
+from support import CHILD_TO_WAIT_FOR, Suite, alive, build, command, pid, stat, supervised, wait_for
 
 SLEEP = "#!/bin/sh\nexec sleep 1000\n"
 DRAIN = "#!/bin/sh\nexec cat >/dev/null\n"
 LETTERS = {"h": "HUP", "a": "ALRM", "i": "INT", "q": "QUIT", "1": "USR1", "2": "USR2", "t": "TERM"}
-RECORD_SIGNALS = """#!/bin/sh
+RECORD_SIGNALS = f"""#!/bin/sh
 for s in HUP ALRM INT QUIT USR1 USR2 TERM; do trap "echo $s >>got" $s; done
+{CHILD_TO_WAIT_FOR}
 echo ready >>got
-while :; do sleep 1000 & wait $!; kill $! 2>/dev/null; done
+while :; do wait $!; done
 """
 
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from support import Suite, alive, build, command, listening, pid, stat, wait_for
+from support import CHILD_TO_WAIT_FOR, Suite, alive, build, command, listening, pid, stat, wait_for
 
 RUN = {"run": "#!/bin/sh\nexec sleep 1000\n"}
 
@@ -165,7 +165,10 @@ def test_a_link_in_the_middle_of_the_path_is_followed(ours: Suite, tmp_path: Pat
 def test_linking_anew_what_is_just_being_ended(ours: Suite, tmp_path: Path) -> None:
     one = build(
         tmp_path / "s",
-        {"run": "#!/bin/sh\ntrap 'cat go; exit' TERM\nwhile :; do sleep 1000 & wait $!; done\n"},
+        {
+            "run": f"#!/bin/sh\n{CHILD_TO_WAIT_FOR}trap 'cat go; exit' TERM\n"
+            "echo >ready\nwhile :; do wait $!; done\n"
+        },
     )
     os.mkfifo(one / "go")
     (tmp_path / "d").mkdir()
@@ -174,13 +177,13 @@ def test_linking_anew_what_is_just_being_ended(ours: Suite, tmp_path: Path) -> N
     errors = tmp_path / "errors"
     with errors.open("wb") as stderr, ours.runsvdir(tmp_path / "d", stderr=stderr):
         first = up(one)[0]
+        wait_for((one / "ready").exists)
         link.unlink()
         wait_for(lambda: "got TERM" in stat(one))
         link.symlink_to(one)
         (one / "go").write_text("")
         wait_for(lambda: pid(one) not in (0, first))
         (one / "run").write_text(RUN["run"])
-        subprocess.run(["pkill", "-P", str(pid(one)), "sleep"], check=False)
         os.kill(pid(one), signal.SIGKILL)
     assert "runsv" not in errors.read_text()
 
