@@ -56,7 +56,7 @@ def attempt(*arguments: str, prefix: Prefix = ()) -> Step:
     """
 
     def step(side: Side) -> None:
-        services = 2 if (side.service / "log/run").exists() else 1
+        services = 2 if os.path.exists(side.service / "log/run") else 1  # False if out of reach
         process = side.start("runsv", *(arguments or ("s",)), prefix=prefix)
 
         def settled() -> bool:
@@ -74,7 +74,7 @@ def attempt(*arguments: str, prefix: Prefix = ()) -> Step:
             side.note("error", line)
         for where in (side.service, side.service / "log"):
             place = where / "supervise"
-            if place.is_dir() and os.access(place, os.R_OK):
+            if os.path.isdir(place) and os.access(place, os.R_OK):
                 for line in side.supervise_files(where):
                     side.note(where.relative_to(side.root), line)
 
