@@ -8,6 +8,7 @@ end in one go.  See chpst(8), softlimit(8).
 from __future__ import annotations
 
 import resource
+from errno import EINVAL, EPERM
 
 from runit.process.unable import Unable
 
@@ -54,3 +55,6 @@ def set_soft(wanted: dict[bytes, int]) -> None:
             resource.setrlimit(limit, (value, hard))
         except OSError as error:
             raise Unable(b"unable to setrlimit()", error=error) from None
+        except ValueError as refusal:  # how the interpreter puts EPERM and EINVAL
+            number = EPERM if "not allowed" in str(refusal) else EINVAL
+            raise Unable(b"unable to setrlimit()", error=number) from None

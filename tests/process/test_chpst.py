@@ -20,6 +20,7 @@ import pytest
 from support import Suite, build, wait_for
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may do that")
+needs_strace = pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
 FATAL = b"chpst: fatal: "
 
 
@@ -601,3 +602,27 @@ def test_no_signal_is_ignored_on_chpst_s_account(suite: Suite) -> None:
 
 def test_an_inherited_ignored_pipe_signal_is_cleared(ours: Suite) -> None:
     assert masks_of(ours, restore_signals=False) == {"SigIgn": 0, "SigBlk": 0}
+
+
+@needs_strace
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        ("EPERM", b"permission denied"),
+        ("EINVAL", b"invalid argument"),
+        ("EIO", b"input/output error"),
+    ],
+)
+def test_a_limit_that_the_kernel_refuses(suite: Suite, error: str, words: bytes) -> None:
+    said = []
+    for when in range(1, 7):  # one of these calls is the one that sets it
+        inject = f"inject=prlimit64:error={error}:when={when}"
+        done = subprocess.run(
+            ["strace", "-o/dev/null", "-etrace=prlimit64", "-e", inject]
+            + [suite.program("chpst"), "-o", "100", "true"],
+            capture_output=True,
+            check=False,
+        )
+        said.append((done.returncode, done.stderr))
+    assert (111, FATAL + b"unable to setrlimit(): " + words + b"\n") in said
+    assert {code for code, _ in said} == {0, 111}
