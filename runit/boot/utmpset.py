@@ -1,5 +1,7 @@
 """utmpset: note in utmp, and in wtmp, that a terminal's user has logged out.
 
+With -b, that the machine has started instead, which is for stage 1.
+
 See utmpset(8).
 """
 
@@ -16,6 +18,9 @@ from runit.options import Options, UsageError, arguments, called_as, encoded
 
 USAGE = b" [-w] line\n\n"
 
+_NO_LINE = b"~"
+_NO_ID = b"~~"
+
 
 class Trouble(Exception):
     """Logging out did not work; `parts` tell it, as bytes for `complain`."""
@@ -28,20 +33,24 @@ class Trouble(Exception):
 
 def main() -> int:
     """Command line; see the manual page."""
-    options = Options(arguments(), b"wV")
-    wtmp = False
+    options = Options(arguments(), b"bwV")
+    boot = wtmp = False
     try:
         for letter, _ in options:
             if letter == b"V":
                 emit(b"pyrunit %b\n" % __version__.encode())
                 return _usage()
-            wtmp = True
+            boot |= letter == b"b"
+            wtmp |= letter == b"w"
     except UsageError as error:
         complain(called_as(), error.sentence)
         return _usage()
-    if not options.rest:
+    if not boot and not options.rest:
         return _usage()
     try:
+        if boot:
+            _booted()
+            return 0
         _log_out(options.rest[0])
         if wtmp:
             _append(options.rest[0])
@@ -102,3 +111,28 @@ def _append(line: bytes) -> None:
     except OSError as error:
         failed = b"unable to logout line " + line + b" in wtmp"
         raise Trouble(b"warning", failed, error=error) from None
+
+
+def _booted() -> None:
+    """Note in utmp and wtmp that the machine has started; neither is made if it is missing."""
+    record = utmp.Record()
+    record.type = utmp.BOOT_TIME
+    record.line = _NO_LINE
+    record.id = _NO_ID
+    record.user = b"reboot"
+    record.host = posix.uname().release.encode()
+    now = time.time_ns()
+    record.seconds = now // 1_000_000_000
+    record.microseconds = now // 1000 % 1_000_000
+    failures = []
+    for path in (utmp.UTMP, utmp.WTMP):
+        try:
+            descriptor = posix.open(path, posix.O_RDWR | posix.O_APPEND | posix.O_NONBLOCK)
+            utmp.lock(descriptor)
+            utmp.append(descriptor, record)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            failures.append(Trouble(b"warning", b"unable to write", path, error=error))
+    if failures:
+        raise failures[0]

@@ -1,0 +1,13 @@
+# shellcheck shell=sh disable=SC2034,SC2154
+# Local file systems, and swap.
+
+in_container && return
+for point in $FSTAB_LOCAL; do
+	is_mounted "$point" && continue
+	mount -a -O no_netdev -t nonfs,nonfs4,nocifs,nosmb3,noncp,noncpfs,noafs,noceph ||
+		warn 'not every file system of /etc/fstab could be mounted'
+	break
+done
+if [ -n "$FSTAB_SWAP" ] && has swapon; then
+	swapon -a || warn 'not all swap of /etc/fstab could be used'
+fi

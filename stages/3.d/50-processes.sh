@@ -1,0 +1,56 @@
+# shellcheck shell=sh disable=SC2034,SC2154
+# End what is left: udev, then everything, by TERM, and by KILL what does not listen.
+
+# Seconds from TERM to KILL: enough for a database that runs without supervision.
+SECONDS_TO_END=5
+[ ! -r "$STATE/killwait" ] || read -r SECONDS_TO_END <"$STATE/killwait"
+case $SECONDS_TO_END in '' | *[!0-9]*) SECONDS_TO_END=5 ;; esac
+
+# SESSION: that of a process, by its number or `self`; empty if it is gone.
+session_of() {
+	SESSION=
+	{ IFS= read -r words <"/proc/$1/stat"; } 2>/dev/null || return
+	words=${words##*) }
+	words=${words#* * * }
+	SESSION=${words%% *}
+}
+
+# Whether a process is left that killall5 would end: no kernel thread, no zombie, not of
+# this session, without the `@` of those that the root file system lives on.
+any_process() {
+	session_of self
+	own=$SESSION
+	for process in /proc/[1-9]*; do
+		process=${process#/proc/}
+		words=
+		{ IFS= read -r words <"/proc/$process/cmdline"; } 2>/dev/null
+		case $process:$words in 1:* | *: | *:@*) continue ;; esac
+		session_of "$process"
+		case $SESSION in '' | "$own") ;; *) return 0 ;; esac
+	done
+	return 1
+}
+
+# As soon as nothing is left, at most so many twentieths of a second.
+wait_for_end() {
+	left=$1
+	while any_process; do
+		[ "$left" -gt 0 ] || return
+		left=$((left - 1))
+		sleep 0.05
+	done
+}
+
+end_processes() {
+	any_process || return 0
+	killall5 -15
+	wait_for_end $((SECONDS_TO_END * 20)) && return
+	say 'killing what does not end ...'
+	killall5 -9
+	wait_for_end 20 || warn 'some processes cannot be killed'
+}
+
+in_container || ! has udevadm || ! [ -S /run/udev/control ] || udevadm control --exit --timeout=3
+! has killall5 || end_processes
+# The clock, the seed and the record of this stage.
+wait
