@@ -16,18 +16,21 @@ DOCDIR =
 DESTDIR =
 WHEELS =
 FORCE =
+# Of the programs, where it is not PYTHON: for packing.
+INTERPRETER =
 # Arguments for pytest, such as ARGS='-k svlogd', and how many tests run at a time:
 # most of them wait most of the time.
 ARGS =
 JOBS = 2
 
-export PREFIX BINDIR SBINDIR LIBDIR SYSCONFDIR RUNDIR MANDIR DOCDIR DESTDIR WHEELS FORCE
+export PREFIX BINDIR SBINDIR LIBDIR SYSCONFDIR RUNDIR MANDIR DOCDIR DESTDIR WHEELS FORCE INTERPRETER
 
 # -E: no PYTHON* variable steers it, -B: nothing is written into the checkout.
 INSTALLATION = $(PYTHON) -EsB -m runit.installation
 DIRECTORIES = --prefix="$$PREFIX" --bindir="$$BINDIR" --sbindir="$$SBINDIR" \
 	--libdir="$$LIBDIR" --sysconfdir="$$SYSCONFDIR" --rundir="$$RUNDIR" \
-	--mandir="$$MANDIR" --docdir="$$DOCDIR" --destdir="$$DESTDIR"
+	--mandir="$$MANDIR" --docdir="$$DOCDIR" --destdir="$$DESTDIR" \
+	--interpreter="$$INTERPRETER"
 VENV = build/venv
 FETCH = test build/wheels/.done -nt pyproject.toml || { \
 	echo 'getting the dependencies ...'; \
@@ -35,8 +38,8 @@ FETCH = test build/wheels/.done -nt pyproject.toml || { \
 DONE = @touch $@
 SOURCES = pyproject.toml LICENSE $(shell find runit -name '*.py') $(wildcard docs/man/*.8)
 
-.PHONY: help install uninstall wheels run tour check clean \
-	lint lint-ruff lint-mypy lint-shell lint-man
+.PHONY: help install install-lfs uninstall uninstall-true boot check-boot \
+	wheels run tour check clean lint lint-ruff lint-mypy lint-shell lint-man
 
 help:
 	@echo 'make run        build under ./build, bring up the services of examples/, show them'
@@ -44,6 +47,7 @@ help:
 	@echo 'make check      set up and run all tests           (ARGS= for pytest, JOBS=2)'
 	@echo 'make lint       ruff, mypy, shellcheck, mandoc'
 	@echo 'make install    into PREFIX=$(PREFIX)              (see INSTALL)'
+	@echo 'make install-lfs  the same, and all that a machine boots with (see INSTALL)'
 	@echo 'make uninstall  take away what install put there'
 	@echo 'make wheels     fetch the dependencies into build/wheels, for WHEELS=build/wheels'
 	@echo 'make clean      remove ./build'
@@ -51,8 +55,17 @@ help:
 install:
 	@$(INSTALLATION) install $(DIRECTORIES) --wheels="$$WHEELS" --force="$$FORCE"
 
+# All that a machine boots with, besides.
+install-lfs: PREFIX = /usr
+install-lfs:
+	@$(INSTALLATION) install --machine $(DIRECTORIES) --wheels="$$WHEELS" --force="$$FORCE"
+
 uninstall:
 	@$(INSTALLATION) uninstall $(DIRECTORIES)
+
+# Even on a machine that runs on it.
+uninstall-true:
+	@$(INSTALLATION) uninstall --true $(DIRECTORIES)
 
 # What is installed under ./build takes the dependencies from here.
 wheels:

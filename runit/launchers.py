@@ -30,6 +30,8 @@ SBIN = {
     "runsvchdir": "runit.control.runsvchdir",
     "utmpset": "runit.boot.utmpset",
 }
+LFS: dict[str, str] = {}
+"""In SBINDIR too, but of a machine that boots with this suite only."""
 
 TEMPLATE = """\
 {start}

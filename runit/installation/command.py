@@ -7,8 +7,9 @@ import errno
 import os
 from pathlib import Path
 
-from runit.installation import dependencies, place
+from runit.installation import contents, dependencies, machine, place
 from runit.installation.layout import Layout
+from runit.installation.refusal import Refused
 from runit.message import complain
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
@@ -21,6 +22,7 @@ DIRECTORIES = (
     "mandir",
     "docdir",
     "destdir",
+    "interpreter",
 )
 
 
@@ -32,14 +34,12 @@ def main() -> int:
             case "install":
                 return install(arguments)
             case "uninstall":
-                for remark in place.uninstall(layout(arguments)):
-                    print(remark)
-                return 0
+                return uninstall(arguments)
             case "wheels":
                 return wheels(arguments.directory.resolve())
             case _:
                 return environment(arguments.directory.resolve(), arguments.extra)
-    except place.Refused as refusal:
+    except Refused as refusal:
         complain(arguments.command, "fatal", str(refusal))
     except OSError as error:
         what = error.filename2 or error.filename
@@ -59,8 +59,11 @@ def parse() -> argparse.Namespace:
         for directory in DIRECTORIES:
             command.add_argument(f"--{directory}", default="")
         if name == "install":
+            command.add_argument("--machine", action="store_true", help="all that boots it, too")
             command.add_argument("--wheels", default="", help="a directory, or none")
             command.add_argument("--force", default="", help="1: overwrite files of others")
+        else:
+            command.add_argument("--true", action="store_true", help="even what runs now")
     command = commands.add_parser("wheels", help="fetch the dependencies' wheels")
     command.add_argument("directory", type=Path)
     command = commands.add_parser("environment", help="make a virtual environment to work in")
@@ -80,19 +83,38 @@ def install(arguments: argparse.Namespace) -> int:
     source = Path(arguments.wheels) if arguments.wheels else None
     if source and source != dependencies.NONE and not source.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, "", str(source))
-    outcome = place.install(
-        where,
-        CHECKOUT,
-        place.files(CHECKOUT, where),
-        wheels=source,
-        force=arguments.force not in ("", "0", "no"),
-    )
+    # Never take a machine's init away by an upgrade without the word for it.
+    boots = arguments.machine or machine.installed(place.known(where))
+    items, empty = contents.files(CHECKOUT, where), contents.directories(where)
+    if boots:
+        items, empty = machine.files(CHECKOUT, where) + items, machine.directories(where)
+    force = arguments.force not in ("", "0", "no")
+    outcome = place.install(where, CHECKOUT, items, empty, wheels=source, force=force)
+    if boots:
+        outcome.remarks += machine.silence_setclock(where)
     for remark in outcome.remarks:
         print(remark)
     print(f"installed: programs in {where.bindir} and {where.sbindir}")
     print(f"           package in {where.package}, services go to {where.sysconfdir}/sv")
     if outcome.missing:
         complain(*lacking("install", outcome.missing, outcome.reason))
+    return 0
+
+
+def uninstall(arguments: argparse.Namespace) -> int:
+    """Uninstall, but not under the feet of a machine that runs on it."""
+    where = layout(arguments)
+    boots = machine.installed(place.known(where))
+    if boots and machine.booted(where) and not arguments.true:
+        raise Refused(
+            "this machine was booted with what is to be removed, and will not boot again "
+            "before it has another init: nothing was changed; `make uninstall-true' does it"
+        )
+    remarks = place.uninstall(where)
+    if boots:
+        remarks += machine.restore_setclock(where)
+    for remark in remarks:
+        print(remark)
     return 0
 
 

@@ -17,13 +17,15 @@ class Layout:
 
     DESTDIR stands in front of every path while files are put into place (see
     `real`), and nowhere else.  Arguments are what the user typed; empty ones
-    take their default.
+    take their default.  INTERPRETER is what the programs are to run with where that
+    is not the one that installs them.
     """
 
     __slots__ = (
         "bindir",
         "destdir",
         "docdir",
+        "interpreter",
         "libdir",
         "mandir",
         "prefix",
@@ -44,6 +46,7 @@ class Layout:
         mandir: str = "",
         docdir: str = "",
         destdir: str = "",
+        interpreter: str = "",
     ) -> None:
         self.prefix = absolute(prefix or "/usr/local")
         top = Path("/") if str(self.prefix) in SYSTEM else self.prefix
@@ -54,6 +57,7 @@ class Layout:
         self.rundir = absolute(rundir or top / "run")
         self.mandir = absolute(mandir or self.prefix / "share/man")
         self.docdir = absolute(docdir or self.prefix / "share/doc/pyrunit")
+        self.interpreter = interpreter
         self.destdir = str(absolute(destdir)).rstrip("/") if destdir else ""
 
     @property

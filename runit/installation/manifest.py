@@ -1,9 +1,10 @@
 """The manifest: every file and directory that an installation made.
 
 A line for each: kind, checksum, path, apart by one space.  Kinds are `file`,
-`conf` (a file that the owner may edit) and `dir`, whose checksum is `-`.  The
-paths are those that the programs see, without DESTDIR.  A backslash or newline
-in a path is written as ``\\\\`` or ``\\n``.
+`conf` (a file that the owner may edit) and `dir`, whose checksum is `-`.  That of
+a symbolic link is taken of what it says, and starts with `link:`.  The paths are
+those that the programs see, without DESTDIR.  A backslash or newline in a path is
+written as ``\\\\`` or ``\\n``.
 """
 
 from __future__ import annotations
@@ -74,9 +75,16 @@ def checksum(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def link_checksum(target: str) -> str:
+    """What the manifest holds of a symbolic link."""
+    return "link:" + checksum(os.fsencode(target))
+
+
 def checksum_of(path: Path) -> str:
-    """The same of a file in place; empty for what is no regular file or not there."""
-    if path.is_symlink() or not path.is_file():
+    """The same of what is in place; empty if that is neither, or not there."""
+    if path.is_symlink():
+        return link_checksum(os.readlink(path))
+    if not path.is_file():
         return ""
     return checksum(path.read_bytes())
 

@@ -15,28 +15,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from runit import launchers
 from runit.installation import package
+from runit.installation.items import Item, write
 from runit.installation.layout import Layout
-from runit.installation.manifest import Manifest, checksum, checksum_of, load
-
-DOCUMENTS = ("README.md", "INSTALL", "CHANGELOG.md", "LICENSE")
-
-
-class Refused(Exception):
-    """Nothing was changed; says why."""
-
-
-class Item:
-    """A file to put into place; CONF if its owner may edit it."""
-
-    __slots__ = ("conf", "data", "mode", "path")
-
-    def __init__(self, path: Path, data: bytes, mode: int = 0o644, *, conf: bool = False) -> None:
-        self.path = path
-        self.data = data
-        self.mode = mode
-        self.conf = conf
+from runit.installation.manifest import Manifest, checksum_of, load
+from runit.installation.refusal import Refused
 
 
 class Outcome:
@@ -54,41 +37,18 @@ class Outcome:
         self.remarks: list[str] = []
 
 
-def files(checkout: Path, layout: Layout) -> list[Item]:
-    """Every file outside the package directory."""
-    items = []
-    python, private = launchers.interpreter(), str(layout.package)
-    for directory, programs in (
-        (layout.bindir, launchers.BIN),
-        (layout.sbindir, launchers.SBIN),
-    ):
-        for name, module in programs.items():
-            text = launchers.render(module, private, python)
-            items.append(Item(directory / name, text, 0o755))
-    for page in sorted((checkout / "docs/man").glob("*.[1-8]")):
-        section = layout.mandir / f"man{page.suffix[1:]}"
-        items.append(Item(section / page.name, page.read_bytes()))
-    documents = [checkout / name for name in DOCUMENTS]
-    documents += sorted((checkout / "docs").glob("*.md"))
-    items += [Item(layout.docdir / path.name, path.read_bytes()) for path in documents]
-    return items
-
-
-def directories(layout: Layout) -> list[Path]:
-    """What must exist besides, empty as it is."""
-    runlevels = layout.sysconfdir / "runit/runsvdir"
-    return [runlevels / "single", runlevels / "multi", layout.sysconfdir / "sv"]
-
-
 def install(
     layout: Layout,
     checkout: Path,
     items: list[Item],
+    empty: list[Path] | None = None,
     *,
     wheels: Path | None = None,
     force: bool = False,
 ) -> Outcome:
     """Put the suite and ITEMS into place, over an older one if there is one.
+
+    EMPTY are directories that must exist besides.
 
     Raises Refused when something of somebody else's is in the way, OSError.
     """
@@ -100,23 +60,22 @@ def install(
             former = known(layout)
             if not force:
                 refuse_foreign(layout, items, former)
-            needed = [*(item.path.parent for item in items), *directories(layout)]
+            kept = [item for item in items if edited(layout, item, former)]
+            items = [item for item in items if item not in kept]
+            items += laid_beside(layout, kept, former)
+            needed = [*(item.path.parent for item in items), *(empty or [])]
             for directory in needed:
                 made += make_directory(layout, directory)
             manifest.directories.update(made, outside(layout, former.directories))
-            kept = [item for item in items if edited(layout, item, former)]
-            for item in items:
-                if item not in kept or item.path in former:
-                    manifest.add(item.path, checksum(item.data), conf=item.conf)
+            for item in (*items, *(item for item in kept if item.path in former)):
+                manifest.add(item.path, item.checksum, conf=item.conf)
             replace_package(layout, checkout, wheels, former, manifest, outcome)
         except BaseException:
             remove_directories(layout, made)
             raise
+        outcome.remarks += [remark(item, items) for item in kept if not item.target]
         for item in items:
-            if item in kept:
-                outcome.remarks.append(f"kept: {item.path}: it is yours")
-            else:
-                write(layout.real(item.path), item.data, item.mode)
+            item.put(layout.real(item.path))
         remove_obsolete(layout, former, manifest, needed, outcome)
         write(layout.real(layout.manifest), manifest.text())
     return outcome
@@ -226,7 +185,33 @@ def edited(layout: Layout, item: Item, former: Manifest) -> bool:
     place = layout.real(item.path)
     if item.path not in former:
         return os.path.lexists(place)
-    return checksum_of(place) not in (former.files[item.path], checksum(item.data))
+    return checksum_of(place) not in (former.files[item.path], item.checksum)
+
+
+def laid_beside(layout: Layout, kept: list[Item], former: Manifest) -> list[Item]:
+    """The new versions of KEPT files, to be put beside those that differ.
+
+    Not of what the owner has removed or already knows, not in the place of a file
+    of the owner's, and not of a link: a second one in a runlevel would be a service.
+    """
+    beside = []
+    for item in kept:
+        place, other = layout.real(item.path), item.beside()
+        if item.target or checksum_of(place) in ("", item.checksum):
+            continue
+        if other.path in former or (
+            former.files.get(item.path) != item.checksum
+            and not os.path.lexists(layout.real(other.path))
+        ):
+            beside.append(other)
+    return beside
+
+
+def remark(item: Item, laid: list[Item]) -> str:
+    """What to say of an ITEM that was kept."""
+    new = item.beside().path
+    also = f", the new one is {new}" if any(other.path == new for other in laid) else ""
+    return f"kept: {item.path}: it is yours{also}"
 
 
 @contextmanager
@@ -240,23 +225,13 @@ def locked(directory: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def write(path: Path, data: bytes, mode: int = 0o644) -> None:
-    """Write a file and move it into its place in one step."""
-    new = path.with_name(f".{path.name}.new")
-    new.unlink(missing_ok=True)
-    try:
-        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as stream:
-            stream.write(data)
-        new.rename(path)
-    except BaseException:
-        new.unlink(missing_ok=True)
-        raise
-
-
 def make_directory(layout: Layout, path: Path) -> list[Path]:
     """Make PATH and what is missing above it; returns those that were made."""
     if layout.destdir:
         os.makedirs(layout.destdir, exist_ok=True)
+        top = Path(layout.destdir).resolve()
+        if not layout.real(path).resolve().is_relative_to(top):
+            raise Refused(f"{layout.real(path)}: a link leads out of DESTDIR")
     made = []
     for directory in (*reversed(path.parents), path):
         real = layout.real(directory)

@@ -11,6 +11,7 @@ import pytest
 from installing import Installed, Maker, tree
 
 from runit.installation import manifest, place
+from runit.installation.items import Item
 from runit.installation.layout import Layout
 
 
@@ -202,7 +203,7 @@ class Configured:
 
     def install(self, text: str) -> list[str]:
         """The remarks of installing it with that content."""
-        item = place.Item(self.file, text.encode(), conf=True)
+        item = Item(self.file, text.encode(), conf=True)
         outcome = place.install(
             self.layout, self.checkout, [item], wheels=Path("none"), force=False
         )
@@ -220,15 +221,43 @@ def test_configuration_that_nobody_edited_is_replaced(configured: Configured) ->
     assert configured.file.read_text() == "two"
 
 
-def test_edited_configuration_is_kept_by_every_upgrade(configured: Configured) -> None:
+def test_edited_configuration_is_kept_and_the_new_one_laid_beside(configured: Configured) -> None:
     configured.install("one")
     configured.file.write_text("mine")
+    new = configured.file.with_name("runit.conf.new")
     for text in ("two", "three"):
-        assert configured.install(text) == [f"kept: {configured.file}: it is yours"]
+        expected = f"kept: {configured.file}: it is yours, the new one is {new}"
+        assert configured.install(text) == [expected]
         assert configured.file.read_text() == "mine"
+        assert new.read_text() == text
     remarks = place.uninstall(configured.layout)
     assert remarks == [f"kept: {configured.file}: it was changed since it was installed"]
-    assert configured.file.read_text() == "mine"
+    assert os.listdir(configured.file.parent) == ["runit.conf"]
+
+
+def test_nothing_is_laid_beside_while_nothing_is_new(configured: Configured) -> None:
+    configured.install("one")
+    configured.file.write_text("mine")
+    assert configured.install("one") == [f"kept: {configured.file}: it is yours"]
+    assert os.listdir(configured.file.parent) == ["runit.conf"]
+
+
+def test_a_new_version_that_was_taken_over_is_cleared_away(configured: Configured) -> None:
+    configured.install("one")
+    configured.file.write_text("mine")
+    configured.install("two")
+    configured.file.write_text("two")
+    assert configured.install("two") == []
+    assert os.listdir(configured.file.parent) == ["runit.conf"]
+
+
+def test_what_the_owner_put_beside_is_not_overwritten(configured: Configured) -> None:
+    configured.install("one")
+    configured.file.write_text("mine")
+    new = configured.file.with_name("runit.conf.new")
+    new.write_text("a draft")
+    assert configured.install("two") == [f"kept: {configured.file}: it is yours"]
+    assert new.read_text() == "a draft"
 
 
 def test_configuration_that_was_there_before_is_kept_and_not_ours(configured: Configured) -> None:

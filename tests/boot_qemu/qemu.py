@@ -1,0 +1,256 @@
+"""Run a guest in QEMU and talk to it over its serial line.
+
+Every wait is for something that the guest says, with a deadline that is reached
+only when something is broken: a guest without hardware support is slow.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+BUILD = Path(__file__).resolve().parent.parent.parent / "build/boot"
+
+DEADLINE = 180.0
+"""Seconds for whatever a guest is to do: a boot takes ten to thirty."""
+
+CONSOLE = "console=tty1 console=ttyS0 net.ifnames=0"
+"""The kernel's messages and /dev/console are on the serial line."""
+
+PROMPT = "guest# "
+
+
+class Silence(AssertionError):
+    """The guest did not say in time what it was to say."""
+
+
+class Ended(AssertionError):
+    """The guest ended instead."""
+
+
+def options(directory: Path, image: Path, append: str, port: int = 0) -> list[str]:
+    """QEMU's arguments for a guest whose sockets are in DIRECTORY.
+
+    With a PORT, connections to it on this machine's loopback arrive at the guest's ssh.
+    """
+    forward = f",hostfwd=tcp:127.0.0.1:{port}-:22" if port else ""
+    given = {
+        "-machine": "pc",
+        "-accel": "tcg,thread=multi",
+        "-cpu": "max",
+        "-smp": "2",
+        "-m": "512",
+        "-kernel": directory_of(image) / "vmlinuz",
+        "-initrd": directory_of(image) / "initramfs",
+        "-append": f"{CONSOLE} {append}".strip(),
+        "-drive": f"file={image},format=raw,if=virtio,cache=unsafe",
+        "-netdev": f"user,id=net,restrict=on{forward}",
+        "-vga": "std",
+        "-display": "none",
+    }
+    devices = ("virtio-net-pci,netdev=net", "virtio-rng-pci")
+    words = ["qemu-system-x86_64", "-nodefaults", "-no-user-config"]
+    for option, value in given.items():
+        words += [option, str(value)]
+    for device in devices:
+        words += ["-device", device]
+    return words
+
+
+def directory_of(image: Path) -> Path:
+    """Where kernel and initramfs are: beside the image, or in the build directory."""
+    return image.parent if (image.parent / "vmlinuz").exists() else BUILD
+
+
+def free_port() -> int:
+    """A port of the loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Guest:
+    """A running guest; a context manager that ends it, however that went."""
+
+    def __init__(self, image: Path, append: str = "init=/sbin/runit-init", *, log: Path) -> None:
+        self.image = image
+        self.port = free_port()
+        self.directory = Path(tempfile.mkdtemp(prefix="pyrunit-guest-"))
+        self.log = log
+        self.said = ""
+        self.read = 0
+        self.changed = threading.Condition()
+        self.ended = False
+        arguments = options(self.directory, image, append, self.port)
+        for name in ("serial", "monitor"):
+            path = self.directory / name
+            arguments += ["-chardev", f"socket,id={name},path={path},server=on,wait=on"]
+        arguments += ["-serial", "chardev:serial", "-mon", "chardev=monitor"]
+        self.started = time.monotonic()
+        self.process = subprocess.Popen(
+            arguments, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        try:
+            self.serial = self.connect("serial")
+            self.monitor = self.connect("monitor")
+        except BaseException:
+            self.kill()
+            raise
+        self.listener = threading.Thread(target=self.listen, daemon=True)
+        self.listener.start()
+
+    def connect(self, name: str) -> socket.socket:
+        """A connection to QEMU, which waits for it before it starts the guest."""
+        end = time.monotonic() + DEADLINE
+        while True:
+            connection = socket.socket(socket.AF_UNIX)
+            try:
+                connection.connect(str(self.directory / name))
+                return connection
+            except OSError:
+                connection.close()
+                if self.process.poll() is not None:
+                    raise Ended((self.process.stderr.read() or b"").decode()) from None
+                assert time.monotonic() < end, "QEMU does not start"
+                time.sleep(0.01)
+
+    def listen(self) -> None:
+        """Take in what comes over the serial line, until it is closed."""
+        decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+        with self.log.open("ab", buffering=0) as log:
+            while True:
+                try:
+                    data = self.serial.recv(65536)
+                except OSError:
+                    data = b""
+                log.write(data)
+                with self.changed:
+                    self.said += decode(data).replace("\r", "")
+                    self.ended = not data
+                    self.changed.notify_all()
+                if not data:
+                    return
+
+    def expect(self, pattern: str, deadline: float = DEADLINE) -> re.Match[str]:
+        """Wait for PATTERN (lines end in a newline alone), in what was not yet expected."""
+        end = time.monotonic() + deadline
+        sought = re.compile(pattern, re.M)
+        with self.changed:
+            while True:
+                found = sought.search(self.said, self.read)
+                if found:
+                    self.read = found.end()
+                    return found
+                if self.ended or "Kernel panic" in self.said:
+                    raise Ended(f"the guest ended before it said {pattern!r}:\n{self.tail()}")
+                rest = end - time.monotonic()
+                if rest <= 0:
+                    raise Silence(f"waited in vain for {pattern!r}:\n{self.tail()}")
+                self.changed.wait(rest)
+
+    def tail(self) -> str:
+        """The last that was said."""
+        return self.transcript()[-3000:]
+
+    def transcript(self) -> str:
+        """All that was said."""
+        with self.changed:
+            return self.said
+
+    def send(self, text: str) -> None:
+        """Type TEXT."""
+        self.serial.sendall(text.encode())
+
+    def press(self, keys: str) -> None:
+        """Press KEYS on the keyboard, named as in QEMU's sendkey."""
+        self.monitor.sendall(f"sendkey {keys}\n".encode())
+
+    def login(self) -> None:
+        """Wait for the prompt on the serial line, and log in as root."""
+        self.expect(r"login: ")
+        self.send("root\n")
+        self.shell()
+
+    def shell(self, prompt: str = r"[#$] $") -> None:
+        """Wait for a shell's PROMPT, and make it one to talk to."""
+        self.expect(prompt)
+        self.send("exec bash --noediting --norc --noprofile\n")
+        self.expect(r"bash-[0-9.]+[#$] ")
+        # Split, so that the echo of the line is not taken for the prompt.
+        self.send(f"stty -echo; PS2=; PS1='{PROMPT[:3]}''{PROMPT[3:]}'\n")
+        self.expect("^" + PROMPT)
+
+    def run(self, command: str, deadline: float = DEADLINE, code: int | None = 0) -> str:
+        """Run COMMAND in the guest's shell; what it said, on either output.
+
+        It must end with CODE, unless that is None.
+        """
+        self.send(f"{{ {command}\n}} 2>&1; printf '\\nended:%d:\\n' $?\n")
+        found = self.expect(r"(?s)(.*?)\n?\nended:([0-9]+):\n" + PROMPT, deadline)
+        said, ended = found.group(1), int(found.group(2))
+        assert code in (None, ended), f"{command}: {ended}\n{said}"
+        return said
+
+    def until(self, command: str, pattern: str = "", deadline: float = DEADLINE) -> str:
+        """Run COMMAND again and again until it succeeds and says PATTERN; what it said."""
+        end = time.monotonic() + deadline
+        while True:
+            said = self.run(f"({command}) && echo so-it-is", code=None)
+            if said.endswith("so-it-is") and re.search(pattern, said, re.M):
+                return said.removesuffix("so-it-is").rstrip("\n")
+            assert time.monotonic() < end, f"waited in vain for {command}:\n{said}"
+
+    def ssh(self, command: str) -> str:
+        """Run COMMAND by way of the guest's sshd; what it printed."""
+        given = [
+            "ssh",
+            "-q",
+            "-F/dev/null",
+            f"-i{directory_of(self.image) / 'key'}",
+            f"-p{self.port}",
+            "-oBatchMode=yes",
+            "-oStrictHostKeyChecking=no",
+            "-oUserKnownHostsFile=/dev/null",
+            f"-oConnectTimeout={DEADLINE:.0f}",
+        ]
+        done = subprocess.run(
+            [*given, "root@127.0.0.1", command],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def wait_off(self, deadline: float = DEADLINE) -> None:
+        """Wait for the machine to be powered off: QEMU ends."""
+        try:
+            self.process.wait(deadline)
+        except subprocess.TimeoutExpired:
+            raise Silence(f"the guest is still on:\n{self.tail()}") from None
+        self.listener.join(DEADLINE)
+
+    def kill(self) -> None:
+        """Pull the plug, and leave nothing behind."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.process.stderr.close()
+        shutil.rmtree(self.directory)
+
+    def __enter__(self) -> Guest:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+        self.listener.join()
+        self.serial.close()
+        self.monitor.close()
