@@ -16,7 +16,7 @@ start_udev() {
 		has udevadm || return
 		udevadm trigger --action=add --type=subsystems
 		udevadm trigger --action=add --type=devices
-		udevadm settle &
+		udevadm settle --timeout=30 &
 		SETTLE=$!
 		return
 	done

@@ -11,7 +11,9 @@ in_container || ! has halt || halt -w &
 stop_services() {
 	set -- "$SERVICES"/*
 	[ -e "$1" ] && has sv || return 0
-	sv -w 10 force-stop "$@" >/dev/null || warn 'not every service stopped in time'
+	sv -w 10 force-stop "$@" | while read -r line; do
+		case $line in kill:* | timeout:*) warn "$line" ;; esac
+	done
 	# As `sv exit` does it; a FIFO opened for both never makes one wait.
 	for service; do
 		if [ -p "$service/supervise/control" ]; then
