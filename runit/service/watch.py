@@ -60,6 +60,14 @@ reason = b""
 """Why the last call of `inotify` returned None."""
 
 
+def load() -> None:
+    """Import the package now, if it is there."""
+    try:
+        _package()
+    except ImportError:
+        pass
+
+
 def inotify() -> INotify | None:
     """A new inotify instance, not blocking and closed on exec.
 

@@ -19,8 +19,10 @@ from runit.message import Text, emit, line
 from runit.process import signals, title
 from runit.process.descriptors import close_from, fill
 from runit.process.signals import _signal
+from runit.service import watch
 from runit.supervise.places import Places
 from runit.supervise.proctitle_log import DOT_EVERY, SHORTEST, ProctitleLog
+from runit.supervise.rehearsal import rehearse
 from runit.supervise.spawn import environment
 from runit.supervise.tree import Tree
 from runit.supervise.wakeup import Wakeup
@@ -251,6 +253,15 @@ def _close_all_but(kept: int | None) -> None:
     close_from(3 if kept is None else kept + 1)
 
 
+def _has_children() -> bool:
+    """Whether this process was a runsvdir before."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
 def main() -> int:
     """``runsvdir [-P] DIR [LOG]``: 0 on TERM, 111 on HUP, 1 for usage, 100 for fatal errors."""
     arguments = options.arguments()
@@ -267,6 +278,9 @@ def main() -> int:
     _close_all_but(_carried())
     environment()
     signals.cleanse()
+    watch.load()
+    if _carried() is None and not _has_children():  # which the rehearsal would take
+        rehearse(b" ".join([command, *arguments[1:]]), title.area(), SIGNALS)
     try:
         wakeup = Wakeup(SIGNALS)
     except OSError as error:

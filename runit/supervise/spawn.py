@@ -13,7 +13,7 @@ from runit.process.environment import Given, given
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _environment: Given | None = None
 _mapping: Mapping[bytes, bytes] | None = None
@@ -26,6 +26,13 @@ def environment() -> Given:
         _environment = given()
         _mapping = _environment.mapping()
     return _environment
+
+
+def renew_environment(renewed: Callable[[bytes], bytes]) -> None:
+    """Put a copy made with RENEWED in the place of each name and value."""
+    global _mapping  # noqa: PLW0603 (one process, one environment)
+    if isinstance(_mapping, dict):
+        _mapping = {renewed(name): renewed(value) for name, value in _mapping.items()}
 
 
 def spawn(

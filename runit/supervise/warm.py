@@ -117,10 +117,7 @@ class Starter:
 def _become_runsv(
     name: bytes, area: Area | None, handled: tuple[int, ...], detach: Callable[[], None] | None
 ) -> None:
-    """In the child.  Never returns; signals are let in when runsv listens.
-
-    This is what no rehearsal reaches (`runit.supervise.rehearsal`), so it is little.
-    """
+    """In the child.  Never returns; signals are let in when runsv listens."""
     code = FATAL
     try:
         if detach:

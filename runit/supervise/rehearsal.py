@@ -1,0 +1,178 @@
+"""A dress rehearsal: the first lives of a runsv, before there is any.
+
+runsvdir plays a few short lives of a runsv by itself, in a directory of its own,
+with a program that ends at once in place of each of the service's.  By then the
+interpreter has looked up what it has to look up, and turned what a runsv does into
+its quicker form.  Each runsv would do that in its own memory otherwise, and grow by
+a third of a megabyte.  What is used is put close together before
+(`runit.supervise.heap`).
+
+Where there is no place for the directory, runsvs are larger, and that is all.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from runit.process import descriptors, signals, title
+from runit.process.execute import search
+from runit.process.signals import _signal
+from runit.service import status, tai64n
+from runit.supervise import files, heap, runsv, service, spawn, wakeup, warm
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from runit.supervise.service import Launch, Service
+
+DAILY = (warm, runsv, service, files, wakeup, spawn, title, signals, status, tai64n, descriptors)
+"""What a runsv is made of."""
+
+FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+PLACES = (b"/dev/shm", b"/run", b"/tmp")
+"""Where the directory may be, best first."""
+
+LIVES = 10
+"""CPython counts to eight before it turns code into its quicker form."""
+
+PLENTY = 0.2
+"""Seconds until the rehearsal is cut short: this machine has other worries."""
+
+HANGS = 10.0
+"""Seconds until it is given up.  Nothing in it can wait that long, but if it did,
+nothing would ever be supervised."""
+
+LET_IN = (_signal.SIGCHLD, _signal.SIGALRM)
+HELD = tuple(number for number in signals.EVERY if number not in LET_IN)
+"""Signals that wait meanwhile; runsvdir will want to hear of them."""
+
+
+class GivenUp(Exception):
+    """It took too long."""
+
+
+def rehearse(shown: bytes, area: title.Area | None, handled: tuple[int, ...]) -> None:
+    """Play, if there is a place for it, and put what a runsv uses close together.
+
+    Shows SHOWN at AREA meanwhile.  HANDLED are the signals that runsvdir will handle;
+    those that come wait, blocked.  Only descriptors 0 to 2 may be open.
+    """
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, HELD)
+    _signal.signal(_signal.SIGALRM, _give_up)
+    _signal.setitimer(_signal.ITIMER_REAL, HANGS)
+    try:
+        home = os.open(b".", FLAGS)
+        errors, inherited = os.dup(2), os.get_inheritable(2)
+        try:
+            stage = Stage(shown, area, handled)
+            try:
+                stage.play()
+            finally:
+                stage.clear()
+        finally:
+            os.dup2(errors, 2, inherited)
+            os.fchdir(home)
+    except (OSError, GivenUp):
+        pass
+    finally:
+        _signal.setitimer(_signal.ITIMER_REAL, 0)
+        descriptors.close_from(3)
+        signals.cleanse()
+
+
+class Stage:
+    """The directory of the rehearsal, and what `rehearse` was given.
+
+    Only descriptors behind `descriptor` are opened and closed.
+    """
+
+    __slots__ = ("area", "descriptor", "handled", "path", "program", "shown")
+
+    def __init__(self, shown: bytes, area: title.Area | None, handled: tuple[int, ...]) -> None:
+        self.shown = shown
+        self.area = area
+        self.handled = handled
+        self.program = _program()
+        self.path = _directory()
+        try:
+            self.descriptor = os.open(self.path, FLAGS)
+            os.fchdir(self.descriptor)
+            os.mkdir(b"x")
+            os.mkdir(b"x/log")
+            os.close(os.open(b"x/finish", os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+            # What should fail shall not be spoken of: it is only a play.
+            null = os.open(b"/dev/null", os.O_WRONLY | os.O_CLOEXEC)
+            os.dup2(null, 2)
+            os.close(null)
+        except OSError:
+            self.clear()
+            raise
+
+    def play(self) -> None:
+        """Put everything in its place, and play all lives there."""
+        end = time.monotonic() + PLENTY
+        heap.make_room()
+        spawn.renew_environment(heap.renewed)
+        heap.gather(DAILY)
+        for _ in range(LIVES):
+            self.life()
+            if time.monotonic() > end:
+                return
+
+    def life(self) -> None:
+        """One life of a runsv: a service with finish and a log service, told to exit."""
+        os.fchdir(self.descriptor)
+        one = warm.take_over(
+            b"x", self.shown, b"runsvdir", self.area, self.handled, descriptors.END, HELD
+        )
+        if one is None or one.log is None:
+            raise FileNotFoundError
+        for part in (one.service, one.log):
+            part.launch = self._stand_in(part, part.launch)
+        one.run()
+        descriptors.close_from(self.descriptor + 1)
+
+    def clear(self) -> None:
+        """Leave nothing behind."""
+        os.chdir(b"/")
+        for path, directories, names in os.walk(self.path, topdown=False):
+            for name in names:
+                os.unlink(os.path.join(path, name))
+            for name in directories:
+                os.rmdir(os.path.join(path, name))
+        os.rmdir(self.path)
+
+    def _stand_in(self, part: Service, launch: Launch) -> Launch:
+        """LAUNCH with a program that ends at once; in finish the end is ordered."""
+
+        def start(file: bytes, arguments: list[bytes]) -> int:
+            if not part.where:
+                part.queue += b"x" if file == b"./finish" else b"t"
+            return launch(self.program, arguments)
+
+        return start
+
+
+def _give_up(_number: int, _frame: object) -> None:
+    raise GivenUp
+
+
+def _program() -> bytes:
+    """A program that does nothing.  Raises FileNotFoundError."""
+    for candidate in search(b"true"):
+        if os.access(candidate, os.X_OK):
+            return os.path.abspath(candidate)
+    raise FileNotFoundError
+
+
+def _directory() -> bytes:
+    """Make the directory; its path.  Raises OSError if there is no place."""
+    for place in PLACES:
+        path = b"%b/runsvdir.%d" % (place, os.getpid())
+        try:
+            os.mkdir(path, 0o700)
+        except OSError:
+            continue
+        return path
+    raise FileNotFoundError
