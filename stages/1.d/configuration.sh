@@ -49,36 +49,36 @@ load() {
 	for name in $VARIABLES; do eval "[ -z \"\$kept_$name\" ] || $name=\$kept_$name"; done
 }
 
-# Only the assignments of a file that are sound, each with the lines it goes on over.
+# Only the assignments of a file that are sound, each with the lines that it goes on over.
 load_lines() {
-	number=0 chunk='' refused=''
-	while IFS= read -r line || [ -n "$line" ]; do
+	text=
+	while IFS= read -r line || [ -n "$line" ]; do text=$text$line$NEWLINE; done <"$1"
+	number=0 refused=''
+	while [ -n "$text" ]; do
 		number=$((number + 1))
-		if [ -n "$chunk" ]; then
-			chunk=$chunk$NEWLINE$line
-		else
-			start=$number
-			case $line in
-			[A-Za-z_]*=*) chunk=$line ;;
-			'' | '#'*) continue ;;
-			*)
-				refused="$refused $number"
-				continue
-				;;
-			esac
-		fi
-		# In a subshell first: 99 says that it lived through it.
-		( eval "$chunk" && exit 99 ) >/dev/null 2>&1
-		if [ $? = 99 ]; then
-			eval "$chunk"
-			chunk=
-		elif [ $((number - start)) -ge 30 ]; then
-			refused="$refused $start"
-			chunk=
-		fi
-	done <"$1"
-	[ -z "$chunk" ] || refused="$refused $start"
+		chunk=${text%%"$NEWLINE"*}
+		text=${text#*"$NEWLINE"}
+		case $chunk in
+		'' | '#'*) ;;
+		[A-Za-z_]*=*) load_assignment || refused="$refused $number" ;;
+		*) refused="$refused $number" ;;
+		esac
+	done
 	warn "$1: not understood, line${refused:- (unknown)}; its other settings count"
+}
+
+# The one that starts with the line CHUNK; takes the lines of it from TEXT.
+load_assignment() {
+	more=$text lines=0
+	# In a subshell first: 99 says that it lived through it.
+	until (eval "$chunk" && exit 99) >/dev/null 2>&1 || [ $? = 99 ]; do
+		if [ -z "$more" ] || [ $lines = 30 ]; then return 1; fi
+		chunk=$chunk$NEWLINE${more%%"$NEWLINE"*}
+		more=${more#*"$NEWLINE"}
+		lines=$((lines + 1))
+	done
+	eval "$chunk"
+	number=$((number + lines)) text=$more
 }
 
 # HARDWARECLOCK: what the file of hwclock says, else UTC of the file clock.
