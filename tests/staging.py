@@ -22,10 +22,10 @@ STAGES = CHECKOUT / "stages"
 SHELLS = {"dash": "dash", "ash": "busybox", "bash": "bash"}
 """What /bin/sh may be, and the program for it."""
 
-TOOLS = (
-    "cat chgrp chmod chown date dd env find ln ls mkdir mkfifo mknod mv readlink rm rmdir "
-    "sleep touch true"
-).split()
+TOOLS = {
+    *("cat", "chgrp", "chmod", "chown", "date", "dd", "env", "find", "ln", "ls", "mkdir"),
+    *("mkfifo", "mknod", "mv", "readlink", "rm", "rmdir", "sleep", "touch", "true"),
+}
 """Those that are real, and only touch the files that they are told."""
 
 NAMESPACES = ("unshare", "--fork", "--pid", "--mount", "--uts", "--net", "--kill-child")
@@ -40,30 +40,34 @@ UDEVD = (
     "/lib/udev/udevd",
 )
 
-SETUP = """
+SETUP = f"""
 set -e
+udevds='{" ".join(UDEVD)}'
 root=$1
 shift
 mount --bind "$root" "$root"
 for directory in usr/lib usr/lib32 usr/lib64; do
-    [ ! -d /$directory ] || { mkdir -p $root/$directory; mount --bind /$directory $root/$directory; }
+    [ -d /$directory ] || continue
+    mkdir -p $root/$directory
+    mount --bind /$directory $root/$directory
 done
 for directory in lib lib32 lib64; do
     if [ -L /$directory ]; then
         [ -L $root/$directory ] || cp -P /$directory $root/$directory
     elif [ -d /$directory ]; then
-        mkdir -p $root/$directory; mount --bind /$directory $root/$directory
+        mkdir -p $root/$directory
+        mount --bind /$directory $root/$directory
     fi
 done
 mkdir -p $root/real/bin $root/real/sbin
 mount --bind /usr/bin $root/real/bin
 mount --bind /usr/sbin $root/real/sbin
-for udevd in %s; do
+for udevd in $udevds; do
     [ ! -e $root$udevd ] || mount --bind /dev/null $root$udevd
 done
 cd $root
 exec "$@"
-""" % " ".join(UDEVD)
+"""
 
 
 def may_unshare() -> bool:
@@ -111,6 +115,8 @@ class Machine:
         (root / "usr/bin/sh").symlink_to(f"/real/bin/{SHELLS[shell]}")
         for name in TOOLS:
             (root / "usr/bin" / name).symlink_to(f"/real/bin/{name}")
+        if shell == "ash":  # busybox says that it has these, and has them not without /proc
+            self.tools("syslogd", "klogd")
         shutil.copytree(STAGES, root / "etc/runit", dirs_exist_ok=True)
         for name in ("runit.conf", "rc.local"):
             (root / "etc/runit" / name).unlink()

@@ -24,10 +24,10 @@ if ! in_container; then
 	else
 		mount_pseudo /dev/shm tmpfs mode=1777,nosuid,nodev
 	fi
-	[ -e /dev/fd ] || ln -s /proc/self/fd /dev/fd
-	[ -e /dev/stdin ] || ln -s /proc/self/fd/0 /dev/stdin
-	[ -e /dev/stdout ] || ln -s /proc/self/fd/1 /dev/stdout
-	[ -e /dev/stderr ] || ln -s /proc/self/fd/2 /dev/stderr
+	[ -e /dev/fd ] || ln -sfn /proc/self/fd /dev/fd
+	[ -e /dev/stdin ] || ln -sf /proc/self/fd/0 /dev/stdin
+	[ -e /dev/stdout ] || ln -sf /proc/self/fd/1 /dev/stdout
+	[ -e /dev/stderr ] || ln -sf /proc/self/fd/2 /dev/stderr
 fi
 
 # What a container's earlier life left must not be taken for this one's.

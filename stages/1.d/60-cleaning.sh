@@ -6,10 +6,18 @@ clean_tmp() {
 	is_true "${SKIPTMPCLEAN-}" && return
 	if in_container && is_mounted /tmp; then return; fi
 	cd /tmp || return
-	set -- * .[!.]* ..?*
-	if [ "$*" != '* .[!.]* ..?*' ]; then
-		find . -xdev -mindepth 1 ! -path ./lost+found -delete || warn '/tmp could not be emptied'
-	fi
+	set --
+	for name in * .[!.]* ..?*; do
+		case $name in lost+found | '*' | '.[!.]*' | '..?*') continue ;; esac
+		set -- "$@" "./$name"
+	done
+	case $#:$MOUNTS in
+	0:*) ;;
+	*' /tmp/'* | ?????*:*) # something is mounted in it, or it is too much for one call
+		find . -xdev -mindepth 1 ! -path ./lost+found -delete
+		;;
+	*) rm -rf "$@" ;;
+	esac || warn '/tmp could not be emptied'
 	cd /
 }
 

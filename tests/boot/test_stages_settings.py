@@ -1,4 +1,4 @@
-"""/etc/runit.conf and the files of Linux From Scratch: what counts, and what is left of bad ones."""
+"""/etc/runit.conf and the files of Linux From Scratch: what counts, also of bad ones."""
 
 from __future__ import annotations
 
