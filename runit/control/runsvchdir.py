@@ -74,13 +74,16 @@ def switch(name: bytes, base: bytes) -> bool:
     current = _try(b"unable to stat", CURRENT, do=lambda: posix.stat(CURRENT))
     if (wanted.st_dev, wanted.st_ino) == (current.st_dev, current.st_ino):
         return False
-    here = posix.getcwdb()
+    full = name if name.startswith(b"/") else posix.getcwdb() + b"/" + name
+    if _leads_to_run() and _follow():
+        _replace(full)
+        return True
     try:
         _replace(name)
     except Fatal as fatal:
         if fatal.error is None or fatal.error.errno != EROFS or not _follow():
             raise
-        _replace(name if name.startswith(b"/") else here + b"/" + name)
+        _replace(full)
     return True
 
 
@@ -119,10 +122,18 @@ def _keep_previous() -> None:
         raise Fatal(b"unable to copy", what, error=error) from None
 
 
+def _leads_to_run() -> bool:
+    """Whether CURRENT is a link into /run: what is there changes, and the link does not."""
+    try:
+        return posix.readlink(CURRENT).startswith(paths.RUNDIR + b"/")
+    except OSError:
+        return False
+
+
 def _follow() -> bool:
     """Go to where the real CURRENT is, if the one here is a link to a link of that name.
 
-    So it is on a read-only root, where the link that can be changed is in /run.
+    So it is where stage 2 made it, and the root may be read-only.
     """
     moved = False
     while True:

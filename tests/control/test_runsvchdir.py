@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import threading
 from collections.abc import Callable
@@ -223,3 +224,48 @@ def test_on_a_read_only_root_the_link_in_run_changes(ours: Suite, tmp_path: Path
         "current": str(tmp_path / "etc/single"),
         "previous": str(tmp_path / "etc/multi"),
     }
+
+
+INTO_RUN = """
+set -e
+mount -t tmpfs none /run
+mkdir -p /run/runit/runsvdir
+ln -s "$1/multi" /run/runit/runsvdir/current
+ln -sfn /run/runit/runsvdir/current "$1/current"
+RUNSVDIR="$1" "$2" single
+RUNSVDIR="$1" "$2" single
+cd /run/runit/runsvdir
+readlink current previous
+"""
+
+
+def test_a_link_into_run_stays_and_what_is_there_changes(ours: Suite, runlevels: Path) -> None:
+    if subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode:
+        pytest.skip("no mount namespace can be made here")
+    program = ours.program("runsvchdir")
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", INTO_RUN, "-", runlevels, program],
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        "runsvchdir: single: now current.",
+        "runsvchdir: single: current.",
+        str(runlevels / "single"),
+        str(runlevels / "multi"),
+    ]
+    assert links(runlevels) == {"current": "/run/runit/runsvdir/current"}
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
+def test_it_need_not_know_where_it_is(ours: Suite, runlevels: Path) -> None:
+    done = subprocess.run(
+        ["strace", "-o/dev/null", "-etrace=getcwd", "-einject=getcwd:error=ENOENT"]
+        + [ours.program("runsvchdir"), "single"],
+        env=ours.environment(RUNSVDIR=str(runlevels)),
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, b"runsvchdir: single: now current.\n")
+    assert links(runlevels) == {"current": "single", "previous": "multi"}
