@@ -31,23 +31,13 @@ any_process() {
 	return 1
 }
 
-# As soon as nothing is left, at most so many twentieths of a second.
-wait_for_end() {
-	left=$1
-	while any_process; do
-		[ "$left" -gt 0 ] || return
-		left=$((left - 1))
-		sleep 0.05
-	done
-}
-
+# Most often nothing is left but runsvs that are about to go.
 end_processes() {
 	any_process || return 0
-	killall5 -15
-	wait_for_end $((SECONDS_TO_END * 20)) && return
-	say 'killing what does not end ...'
-	killall5 -9
-	wait_for_end 20 || warn 'some processes cannot be killed'
+	sleep 0.02
+	any_process || return 0
+	killall5 -t "$SECONDS_TO_END"
+	[ $? != 1 ] || warn 'killall5 failed'
 }
 
 in_container || ! has udevadm || ! [ -S /run/udev/control ] || udevadm control --exit --timeout=3
