@@ -74,16 +74,13 @@ def switch(name: bytes, base: bytes) -> bool:
     current = _try(b"unable to stat", CURRENT, do=lambda: posix.stat(CURRENT))
     if (wanted.st_dev, wanted.st_ino) == (current.st_dev, current.st_ino):
         return False
-    full = name if name.startswith(b"/") else posix.getcwdb() + b"/" + name
-    if _leads_to_run() and _follow():
-        _replace(full)
+    if _leads_to_run() and _replace_elsewhere(name):
         return True
     try:
         _replace(name)
     except Fatal as fatal:
-        if fatal.error is None or fatal.error.errno != EROFS or not _follow():
+        if fatal.error is None or fatal.error.errno != EROFS or not _replace_elsewhere(name):
             raise
-        _replace(full)
     return True
 
 
@@ -99,6 +96,15 @@ def _replace(target: bytes) -> None:
     except Fatal:
         _discard(new)
         raise
+
+
+def _replace_elsewhere(name: bytes) -> bool:
+    """Point the CURRENT that this one leads to to NAME; False if it leads to none."""
+    here = _try(b"unable to get current directory", do=posix.getcwdb)
+    if not _follow():
+        return False
+    _replace(name if name.startswith(b"/") else here + b"/" + name)
+    return True
 
 
 def _keep_previous() -> None:
