@@ -45,6 +45,8 @@ help:
 	@echo 'make run        build under ./build, bring up the services of examples/, show them'
 	@echo 'make tour       the same, but try everything once, explain it and end'
 	@echo 'make check      set up and run all tests           (ARGS= for pytest, JOBS=2)'
+	@echo 'make boot       a machine that boots with this suite, in QEMU, to log in to (root)'
+	@echo 'make check-boot   tests of such machines                (root)'
 	@echo 'make lint       ruff, mypy, shellcheck, mandoc'
 	@echo 'make install    into PREFIX=$(PREFIX)              (see INSTALL)'
 	@echo 'make install-lfs  the same, and all that a machine boots with (see INSTALL)'
@@ -97,6 +99,22 @@ build/check/.done: $(SOURCES)
 check: $(VENV)/.done build/check/.done
 	PYRUNIT_BIN="$(CURDIR)/build/check/bin" PYRUNIT_WHEELS="$(CURDIR)/build/wheels" \
 	$(VENV)/bin/python -EsB -m pytest -q -p no:cacheprovider -n $(JOBS) --timeout=300 $(ARGS)
+
+# Guests in QEMU: their images, one to log in to (BOOT=, its image and words for the
+# kernel), and the proof that machines boot, serve and go down.
+BOOT = debian
+IMAGES = $(PYTHON) -EsB tests/boot_qemu/image.py
+
+boot:
+	@$(FETCH)
+	@$(IMAGES)
+	@$(PYTHON) -B tests/boot_qemu/start.py $(BOOT)
+
+check-boot: $(VENV)/.done
+	@$(FETCH)
+	@$(IMAGES)
+	$(VENV)/bin/python -EsB -m pytest -q -p no:cacheprovider -n $(JOBS) --dist loadfile \
+	--timeout=900 tests/boot_qemu $(ARGS)
 
 lint: lint-ruff lint-mypy lint-shell lint-man
 

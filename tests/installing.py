@@ -23,6 +23,8 @@ PARTS = (
     "docs",
     "examples",
     "runit",
+    "stages",
+    "sv",
 )
 PROGRAMS = (*BIN, *SBIN)
 ANSWERING = tuple(name for name in PROGRAMS if name != "pause")
@@ -36,10 +38,13 @@ def copy_checkout(target: Path) -> Path:
     for part in PARTS:
         source = ROOT / part
         if source.is_dir():
-            shutil.copytree(source, target / part, ignore=shutil.ignore_patterns("__pycache__"))
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(source, target / part, symlinks=True, ignore=ignored)
         else:
             shutil.copyfile(source, target / part)
     for path in (target, *target.rglob("*")):
+        if path.is_symlink():
+            continue
         path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
     return target
 

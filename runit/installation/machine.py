@@ -28,9 +28,10 @@ OUTSIDE = ("runit.conf", "rc.local")
 FLAGS = ("stopit", "reboot")
 
 RUNLEVELS = {
-    "single": ("agetty-tty1",),
-    "multi": ("update-cache", *(f"agetty-tty{number}" for number in range(1, 7))),
+    "single": ("agetty-serial", "agetty-tty1"),
+    "multi": ("agetty-serial", "update-cache", *(f"agetty-tty{n}" for n in range(1, 7))),
 }
+"""What is enabled at first.  agetty-serial goes down where there is no serial console."""
 
 FIRST_REBOOT = Path(__file__).with_name("post_install_reboot")
 

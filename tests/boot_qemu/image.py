@@ -70,8 +70,6 @@ exec $bb switch_root /root "$init" "$@"
 
 def main() -> int:
     """Build what is out of date."""
-    if os.geteuid() != 0:
-        return unable("only root can build a root file system")
     for program in ("debootstrap", "mke2fs", "apt-get", "dpkg"):
         if shutil.which(program) is None:
             return unable(f"{program} is not installed")
@@ -107,6 +105,8 @@ def once(target: Path, state: str, make: Callable[[], None]) -> None:
     key = target.with_name(target.name + ".key")
     if target.exists() and key.exists() and key.read_text() == state:
         return
+    if os.geteuid() != 0:
+        raise SystemExit(unable(f"only root can build a root file system, for {target.name}"))
     print(f"making {target.name} ...", flush=True)
     key.unlink(missing_ok=True)
     make()
@@ -269,7 +269,7 @@ def image(directory: Path, name: str) -> None:
     lay(GUEST / "common", root)
     for service in sorted(os.listdir(GUEST / "common/etc/sv")):
         (root / "etc/runit/runsvdir/multi" / service).symlink_to(f"/etc/sv/{service}")
-    lay(GUEST / name, root)
+    lay(GUEST / PERSONALITIES[name].files, root)
     admit(root, directory)
     PERSONALITIES[name].after(root, directory)
     target = directory / f"{name}.ext4"
@@ -347,13 +347,12 @@ def with_reference(root: Path, directory: Path) -> None:
     """The same stages and services, run by the C programs."""
     unpacked = root / "reference"
     unpack("runit", directory, unpacked)
+    shutil.copy2(unpacked / "lib/runit/runit-init", unpacked / "sbin/runit-init")
     for name in REFERENCE:
-        (place,) = {f"usr/{where}/{name}" for where in ("bin", "sbin")} & {
-            str(path.relative_to(root)) for path in (root / "usr").glob(f"*bin/{name}")
-        }
-        (root / place).unlink()
+        place = "usr/bin" if (root / "usr/bin" / name).exists() else "usr/sbin"
+        (root / place / name).unlink(missing_ok=True)
         (found,) = (path for path in unpacked.rglob(f"*bin/{name}") if path.is_file())
-        shutil.copy2(found, root / place)
+        shutil.copy2(found, root / place / name)
     shutil.rmtree(unpacked)
 
 
@@ -362,23 +361,25 @@ REFERENCE = ("runit", "runit-init", "runsvdir", "runsv", "sv", "svlogd", "chpst"
 
 
 class Personality:
-    """What makes one image differ: steps before and after the suite is installed."""
+    """What makes one image differ: files, steps before and after the suite is installed."""
 
-    __slots__ = ("after", "before")
+    __slots__ = ("after", "before", "files")
 
     def __init__(
         self,
+        files: str,
         before: Callable[[Path], None] = nothing,
         after: Callable[[Path, Path], None] = nothing,
     ) -> None:
+        self.files = files
         self.before = before
         self.after = after
 
 
 PERSONALITIES = {
-    "debian": Personality(),
-    "lfs": Personality(without_debian, with_syslogd),
-    "reference": Personality(after=with_reference),
+    "debian": Personality("debian"),
+    "lfs": Personality("lfs", without_debian, with_syslogd),
+    "reference": Personality("debian", after=with_reference),
 }
 
 if __name__ == "__main__":

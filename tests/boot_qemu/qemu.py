@@ -35,8 +35,8 @@ class Ended(AssertionError):
     """The guest ended instead."""
 
 
-def options(directory: Path, image: Path, append: str, port: int = 0) -> list[str]:
-    """QEMU's arguments for a guest whose sockets are in DIRECTORY.
+def options(image: Path, append: str, port: int = 0) -> list[str]:
+    """QEMU's command line for a guest.
 
     With a PORT, connections to it on this machine's loopback arrive at the guest's ssh.
     """
@@ -86,9 +86,10 @@ class Guest:
         self.log = log
         self.said = ""
         self.read = 0
+        self.provoked: list[str] = []
         self.changed = threading.Condition()
         self.ended = False
-        arguments = options(self.directory, image, append, self.port)
+        arguments = options(image, append, self.port)
         for name in ("serial", "monitor"):
             path = self.directory / name
             arguments += ["-chardev", f"socket,id={name},path={path},server=on,wait=on"]

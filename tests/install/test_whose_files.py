@@ -111,7 +111,7 @@ def test_an_upgrade_removes_what_the_new_version_does_not_have(
     maker: Maker, tmp_path: Path
 ) -> None:
     older = Maker(tmp_path / "older")
-    shutil.copytree(maker.checkout, older.checkout)
+    shutil.copytree(maker.checkout, older.checkout, symlinks=True)
     (older.checkout / "docs/man/gone.8").write_text("gone")
     (older.checkout / "runit/gone").mkdir()
     (older.checkout / "runit/gone/__init__.py").write_text("")
