@@ -66,7 +66,6 @@ for udevd in $udevds; do
     [ ! -e $root$udevd ] || mount --bind /dev/null $root$udevd
 done
 cd $root
-exec "$@"
 """
 
 
@@ -89,6 +88,8 @@ class Machine:
             pytest.skip(f"{SHELLS[shell]} is not installed")
         self.root = root
         self.shell = shell
+        self.prepare = 'exec "$@"'
+        """Shell, run outside of the chroot before what is run in it."""
         build(
             root,
             {
@@ -145,7 +146,7 @@ class Machine:
     def run(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a command in it, such as /etc/runit/1, with nothing else in its environment."""
         return subprocess.run(
-            [*NAMESPACES, "sh", "-c", SETUP, "-", self.root, *HARMLESS]
+            [*NAMESPACES, "sh", "-c", SETUP + self.prepare, "-", self.root, *HARMLESS]
             + ["chroot", self.root, *command],
             stdin=subprocess.DEVNULL,
             capture_output=True,
