@@ -1,6 +1,7 @@
 """The files under supervise/, written: by runsv, for everybody else to read.
 
-CONTRACT: `lock` is held for as long as we live, `control` and `ok` are FIFOs
+CONTRACT: `lock` is held for as long as we live (what is in it: `runit.supervise.orphan`),
+`control` and `ok` are FIFOs
 that only we read, `status`, `stat` and `pid` are each written to NAME.new and
 renamed, so that a reader never sees half a file.  See runsv(8).
 """
@@ -18,7 +19,7 @@ from runit.service.status import DOWN, STATES
 WRITE = os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC
 READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 NEW = WRITE | os.O_CREAT | os.O_TRUNC
-LOCK = WRITE | os.O_CREAT | os.O_APPEND
+LOCK = WRITE | os.O_CREAT
 
 NOTHING, WRITTEN, IN_PLACE = 0, 1, 2
 """How far `replace` came."""

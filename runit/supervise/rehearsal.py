@@ -19,13 +19,16 @@ from runit.process import descriptors, signals, title
 from runit.process.execute import search
 from runit.process.signals import _signal
 from runit.service import status, tai64n
-from runit.supervise import files, heap, runsv, service, spawn, wakeup, warm
+from runit.supervise import files, heap, orphan, runsv, service, spawn, wakeup, warm
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runit.supervise.service import Launch, Service
 
-DAILY = (warm, runsv, service, files, wakeup, spawn, title, signals, status, tai64n, descriptors)
+DAILY = (
+    *(warm, runsv, service, files, orphan, wakeup, spawn, title),
+    *(signals, status, tai64n, descriptors),
+)
 """What a runsv is made of."""
 
 FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC

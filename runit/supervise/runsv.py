@@ -21,7 +21,7 @@ from runit.message import complain, emit
 from runit.process import signals, title
 from runit.process.descriptors import close_from, fill
 from runit.process.signals import _signal
-from runit.supervise import files
+from runit.supervise import files, orphan
 from runit.supervise.files import Trouble
 from runit.supervise.logger import Logger
 from runit.supervise.service import QUEUE_FULL, WANT_DOWN, WANT_EXIT, WANT_UP, Service
@@ -80,13 +80,14 @@ class Runsv:
             service.want = WANT_DOWN
         self._find_log()
         files.make_directory(b"")
-        lock = files.open_lock(b"")
-        _lock_or_fail(lock)
+        service.lock = files.open_lock(b"")
+        _lock_or_fail(service.lock)
         if self.log:
             files.make_directory(b"log/")
-            log_lock = files.open_lock(b"log/")
-            if not files.take_lock(log_lock):
-                self._wait_for_lock(log_lock)
+            self.log.lock = files.open_lock(b"log/")
+            if not files.take_lock(self.log.lock):
+                self._wait_for_lock(self.log.lock)
+        self._adopt()
         self._open(service)
         service.record(pid_too=True)
         if self.log and not self.locker:
@@ -120,6 +121,21 @@ class Runsv:
         self.log = Service(self.who, Logger(self.who, self.home, self.pipe[0]), b"log/")
         if os.access(b"log/down", os.F_OK):
             self.log.want = WANT_DOWN
+
+    def _adopt(self) -> None:
+        """Go on with what a runsv that was killed left behind, and with its pipe."""
+        log, pipe = self.log, self.pipe
+        logger = orphan.find(b"log/") if log and not self.locker else None
+        left = orphan.find(b"")
+        if log and pipe:
+            if not (left and orphan.reopen(left, 1, pipe)) and logger:
+                orphan.reopen(logger, 0, pipe)
+            self.service.pipe = log.pipe = os.fstat(pipe[0]).st_ino
+        for service, one in ((log, logger), (self.service, left)):
+            if service and one:
+                service.adopt(one)
+                self.poll.register(service.orphan, select.POLLIN)
+                self.polled[service.orphan] = service
 
     def _open(self, service: Service) -> None:
         service.control, _ = files.open_control(service.where)
@@ -161,7 +177,7 @@ class Runsv:
                 if descriptor == self.wakeup.fileno:
                     self._signalled()
                 else:
-                    self._hear(self.polled[descriptor])
+                    self._hear(descriptor, self.polled[descriptor])
 
     def _timeout(self) -> float | None:
         """Milliseconds until something is due by itself; None if nothing is."""
@@ -220,7 +236,12 @@ class Runsv:
         self.poll.register(service.control, select.POLLIN)
         self.polled[service.control] = service
 
-    def _hear(self, service: Service) -> None:
+    def _hear(self, descriptor: int, service: Service) -> None:
+        if descriptor == service.orphan:
+            self.poll.unregister(descriptor)
+            del self.polled[descriptor]
+            service.orphan_ended()
+            return
         service.hear()
         if len(service.queue) >= QUEUE_FULL:
             self.poll.unregister(service.control)

@@ -18,11 +18,13 @@ from runit.message import complain
 from runit.process.signals import _signal
 from runit.service import status
 from runit.service.status import DOWN, FINISH, RUN
-from runit.supervise import files
+from runit.supervise import files, orphan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+
+    from runit.supervise.orphan import Orphan
 
     Command = Generator[bytes, bool, None]
     """Yields the letters of control/ scripts to run, is sent whether each exited 0."""
@@ -60,6 +62,9 @@ SIGNALS = {
 COULD_NOT_START = 111 << 8
 """The wait status of a process that could not be exec'd."""
 
+UNKNOWN = -256
+"""In place of the wait status of a process that is not our child: finish gets -1 and 0."""
+
 
 class Service:
     """The service in the current directory, or with WHERE ``log/`` its log service.
@@ -79,9 +84,12 @@ class Service:
         "ending",
         "got_term",
         "launch",
+        "lock",
         "not_before",
+        "orphan",
         "paused",
         "pid",
+        "pipe",
         "queue",
         "state",
         "want",
@@ -102,6 +110,9 @@ class Service:
         self.began = 0.0  # for the pace: monotonic seconds
         self.not_before = 0.0
         self.control = -1
+        self.lock = -1
+        self.pipe = 0  # the inode of the one between the service and its log service
+        self.orphan = -1  # a pidfd of the process, if it is not our child
         self.queue = bytearray()
         self.ending = False  # runsv is about to exit: nothing is wanted any more
         self.due = False  # to be started, though not wanted up: once
@@ -136,6 +147,28 @@ class Service:
             files.replace(self.who, directory + b"status", text)
 
     # What happens to it
+
+    def adopt(self, orphan: Orphan) -> None:
+        """Go on with a process that a runsv before us started."""
+        self.pid = orphan.pid
+        self.orphan = orphan.descriptor
+        self.state = orphan.state
+        self.began = time.monotonic()
+        record = orphan.record
+        if record is not None:
+            self.changed = record.changed
+            self.paused = record.paused
+            self.got_term = record.got_term
+            if record.want == b"u":
+                self.want = WANT_UP
+            elif record.want == b"d":
+                self.want = WANT_DOWN
+
+    def orphan_ended(self) -> None:
+        """Take note of the end of the adopted process."""
+        os.close(self.orphan)
+        self.orphan = -1
+        self._process_ended(UNKNOWN)
 
     def hear(self) -> None:
         """Read the commands that wait in the FIFO."""
@@ -179,7 +212,7 @@ class Service:
 
     def has_children(self) -> bool:
         """Whether there is a process, of its own or of a control/ script."""
-        return self.pid != 0 or self._script != 0
+        return (self.pid != 0 and self.orphan < 0) or self._script != 0
 
     def running(self) -> bool:
         """Whether there is a process, or finish has yet to be started."""
@@ -269,7 +302,10 @@ class Service:
         if not pid or pid != self.pid:
             return False
         try:
-            os.kill(pid, number)
+            if self.orphan >= 0:
+                _signal.pidfd_send_signal(self.orphan, number)
+            else:
+                os.kill(pid, number)
         except OSError:  # it became another user's; the reference does not say so either
             pass
         return True
@@ -322,7 +358,7 @@ class Service:
 
     def _start_finish(self, now: float) -> None:
         status = self._outcome
-        code = status >> 8 & 0xFF if status & 0x7F == 0 else -1
+        code = -1 if status == UNKNOWN or status & 0x7F else status >> 8 & 0xFF
         try:
             pid = self._spawn(b"./finish", [b"./finish", b"%d" % code, b"%d" % (status & 0xFF)])
         except OSError:
@@ -336,6 +372,7 @@ class Service:
         self.pid = pid
         self.paused = False
         self.got_term = False
+        orphan.enter(self.lock, pid, self.state, self.pipe)
         self.record(pid_too=True)
 
     def _spawn(self, file: bytes, arguments: list[bytes]) -> int:

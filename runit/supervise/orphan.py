@@ -1,0 +1,154 @@
+"""What a killed runsv left behind: found again, and taken over.
+
+A runsv that is killed leaves its service and its log service running, as it must.
+Its successor must not start both a second time beside them, as the reference's
+does, but go on with those that are there.  So runsv writes into supervise/lock,
+which is empty otherwise, whom it has started: the pid, and what tells that process
+from any later one of that number, the time of its start and the machine's boot.
+
+The orphan is not a child any more, so it is watched and signalled through a pidfd;
+how it ended nobody can tell.  The pipe between the two services is still open in
+each of them, and can be opened from there: see proc(5).
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from runit.service import status
+from runit.service.status import Status
+
+READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+PIPE = os.O_CLOEXEC | os.O_NONBLOCK
+
+SIZE = 96
+"""Bytes of an entry, always: it is written over the one before, in one piece."""
+
+ENOUGH = 1024
+"""Bytes of a file of /proc: all that is wanted is within."""
+
+_boot = b""
+
+
+class Orphan:
+    """A living process PID that a runsv before us started.
+
+    DESCRIPTOR is a pidfd of it, STATE is RUN or FINISH, RECORD what was last said about
+    it, if anything was, and PIPE the inode of the pipe to the log service, or 0.  The
+    record wants nothing if exit was wanted: that was meant for the runsv that is gone.
+    """
+
+    __slots__ = ("descriptor", "pid", "pipe", "record", "state")
+
+    def __init__(
+        self, pid: int, descriptor: int, state: int, pipe: int, record: Status | None
+    ) -> None:
+        self.pid = pid
+        self.descriptor = descriptor
+        self.state = state
+        self.pipe = pipe
+        self.record = record
+
+
+def enter(lock: int, pid: int, state: int, pipe: int) -> None:
+    """Write down in the open LOCK file that the process PID was started.
+
+    Where that cannot be, a successor will not know, and that is all.
+    """
+    try:
+        text = b"%d %d %d %d %b" % (pid, state, pipe, _start(pid), boot())
+        os.pwrite(lock, text.ljust(SIZE - 1) + b"\n", 0)
+    except (OSError, ValueError):
+        pass
+
+
+def find(where: bytes) -> Orphan | None:
+    """The process that the last runsv of this directory left, if it lives.
+
+    WHERE is empty or ``log/``.  The lock must be ours.
+    """
+    text = _read(where + b"supervise/lock")
+    if len(text) != SIZE:
+        return None
+    try:
+        pid, state, pipe, start = (int(word) for word in text.split()[:4])
+        if pid < 2 or text.split()[4] != boot() or _start(pid) != start:
+            return None
+        descriptor = os.pidfd_open(pid)
+    except (OSError, ValueError, IndexError, AttributeError):
+        return None
+    try:
+        if _start(pid) == start:  # still, so it is the one that the descriptor stands for
+            return Orphan(pid, descriptor, state, pipe, _last_record(where, pid))
+    except (OSError, ValueError):
+        pass
+    os.close(descriptor)
+    return None
+
+
+def reopen(orphan: Orphan, number: int, pipe: tuple[int, int]) -> bool:
+    """Make PIPE (read end, write end) the one that ORPHAN has as its descriptor NUMBER.
+
+    False if it has it no more, or may not be looked at.
+    """
+    path = b"/proc/%d/fd/%d" % (orphan.pid, number)
+    try:
+        there = os.stat(path)
+        if not orphan.pipe or there.st_ino != orphan.pipe or not stat.S_ISFIFO(there.st_mode):
+            return False
+        for mine, mode in zip(pipe, (os.O_RDONLY, os.O_WRONLY), strict=True):
+            end = os.open(path, mode | PIPE)
+            os.set_blocking(end, True)  # for those who inherit it
+            os.dup2(end, mine, inheritable=False)
+            os.close(end)
+    except OSError:
+        return False
+    return True
+
+
+def boot() -> bytes:
+    """What tells this boot of the machine from all others; empty if the kernel does not."""
+    global _boot  # noqa: PLW0603 (it does not change)
+    if not _boot:
+        _boot = _read(b"/proc/sys/kernel/random/boot_id").strip()
+    return _boot
+
+
+def _start(pid: int) -> int:
+    """When PID was started, in clock ticks since the boot; see proc(5).
+
+    Raises OSError, ValueError.
+    """
+    descriptor = os.open(b"/proc/%d/stat" % pid, READ)
+    try:
+        text = os.read(descriptor, ENOUGH)
+    finally:
+        os.close(descriptor)
+    # Behind the parenthesis comes field 3; the start is field 22.
+    return int(text[text.rindex(b")") + 2 :].split(b" ", 20)[19])
+
+
+def _last_record(where: bytes, pid: int) -> Status | None:
+    try:
+        record = status.unpack(_read(where + b"supervise/status"))
+    except ValueError:
+        return None
+    if record.pid != pid:
+        return None
+    if b"want exit" in _read(where + b"supervise/stat"):
+        record.want = b""
+    return record
+
+
+def _read(path: bytes) -> bytes:
+    try:
+        descriptor = os.open(path, READ)
+    except OSError:
+        return b""
+    try:
+        return os.read(descriptor, ENOUGH)
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)

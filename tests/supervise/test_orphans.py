@@ -1,0 +1,210 @@
+"""A killed runsv: its successor goes on with what it left, and starts nothing twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from support import Suite, alive, build, command, pid, stat, wait_for
+
+RUN = {"run": "#!/bin/sh\nexec sleep 1000\n"}
+SPEAKS = {
+    "run": '#!/bin/sh\nn=0\nwhile read line; do echo "$line"; done <fifo\nexec sleep 1000\n',
+    "log/run": "#!/bin/sh\nexec cat >>../heard\n",
+}
+
+
+def parent(process: int) -> int:
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+
+
+def children_of(process: int) -> list[str]:
+    return Path(f"/proc/{process}/task/{process}/children").read_text().split()
+
+
+def test_the_service_goes_on_under_the_successor(ours: Suite, tmp_path: Path) -> None:
+    one = build(tmp_path / "s", RUN)
+    with ours.runsv(one) as old:
+        service = wait_for(lambda: pid(one))
+        before = (one / "supervise/status").read_bytes()
+        kill(old)
+        with ours.runsv(one) as new:
+            wait_for(lambda: ours.run("sv", "status", one).stdout.startswith(b"run: "))
+            assert pid(one) == service
+            assert alive(service)
+            assert stat(one) == "run"
+            # Its age is what it was.
+            assert (one / "supervise/status").read_bytes() == before
+            assert children_of(new.pid) == []
+            # It is signalled, ...
+            command(one, "t")
+            # ... and its end is noticed.
+            again = wait_for(lambda: pid(one) not in (0, service) and pid(one))
+            assert parent(again) == new.pid
+
+
+def test_finish_is_told_that_nobody_knows(ours: Suite, tmp_path: Path) -> None:
+    files = {**RUN, "finish": '#!/bin/sh\necho "$@" >finished\n'}
+    one = build(tmp_path / "s", files)
+    with ours.runsv(one) as old:
+        service = wait_for(lambda: pid(one))
+        kill(old)
+        with ours.runsv(one):
+            os.kill(service, signal.SIGKILL)
+            wait_for((one / "finished").exists)
+            wait_for((one / "finished").read_text)
+    assert (one / "finished").read_text() == "-1 0\n"
+
+
+def test_both_and_their_pipe_go_on(ours: Suite, tmp_path: Path) -> None:
+    one = build(tmp_path / "s", SPEAKS)
+    os.mkfifo(one / "fifo")
+    with ours.runsv(one) as old:
+        service, logger = wait_for(lambda: pid(one)), wait_for(lambda: pid(one / "log"))
+        kill(old)
+        with ours.runsv(one) as new, (one / "fifo").open("wb", buffering=0) as say:
+            wait_for(lambda: ours.run("sv", "status", one).stdout.startswith(b"run: "))
+            assert (pid(one), pid(one / "log")) == (service, logger)
+            assert children_of(new.pid) == []
+            say.write(b"through the old pipe\n")
+            wait_for(lambda: "old pipe" in (one / "heard").read_text())
+            # Another log service reads from the same pipe, another service writes to it.
+            os.kill(logger, signal.SIGKILL)
+            wait_for(lambda: pid(one / "log") not in (0, logger))
+            say.write(b"to the new reader\n")
+            wait_for(lambda: "new reader" in (one / "heard").read_text())
+            os.kill(service, signal.SIGKILL)
+            wait_for(lambda: pid(one) not in (0, service))
+            # The old one may have left its FIFO open in this test, so the new one reads it too.
+            say.write(b"from the new writer\n")
+            wait_for(lambda: "new writer" in (one / "heard").read_text())
+
+
+def test_what_waits_in_the_pipe_is_not_lost(ours: Suite, tmp_path: Path) -> None:
+    """The log service is down, the service has spoken, then runsv is killed."""
+    files = {
+        "run": "#!/bin/sh\necho said before\nexec sleep 1000\n",
+        "log/run": "#!/bin/sh\nexec cat >>../heard\n",
+        "log/down": "",
+    }
+    one = build(tmp_path / "s", files)
+    with ours.runsv(one) as old:
+        wait_for(lambda: pid(one))
+        kill(old)
+        with ours.runsv(one):
+            wait_for(lambda: ours.run("sv", "status", one).stdout.startswith(b"run: "))
+            command(one / "log", "u")
+            wait_for(lambda: (one / "heard").exists() and (one / "heard").read_text())
+    assert (one / "heard").read_text() == "said before\n"
+
+
+def test_the_built_in_logger_goes_on(ours: Suite, tmp_path: Path) -> None:
+    files = {**SPEAKS, "log/config": "", "log/main": None}
+    del files["log/run"]
+    one = build(tmp_path / "s", files)
+    os.mkfifo(one / "fifo")
+    with ours.runsv(one) as old:
+        wait_for(lambda: pid(one))
+        logger = wait_for(lambda: pid(one / "log"))
+        kill(old)
+        with ours.runsv(one), (one / "fifo").open("wb", buffering=0) as say:
+            wait_for(lambda: ours.run("sv", "status", one).stdout.startswith(b"run: "))
+            assert pid(one / "log") == logger
+            say.write(b"one line\n")
+            wait_for(lambda: (one / "log/main/current").read_text() == "one line\n")
+
+
+@pytest.mark.parametrize("wanted", ["o", "d"])
+def test_what_was_wanted_is_wanted_still(ours: Suite, tmp_path: Path, wanted: str) -> None:
+    ignores = {"run": "#!/bin/sh\ntrap '' TERM\ntouch ready\nwhile :; do sleep 1000; done\n"}
+    one = build(tmp_path / "s", ignores)
+    with ours.runsv(one) as old:
+        wait_for((one / "ready").exists)
+        service = wait_for(lambda: pid(one))
+        command(one, wanted)
+        said = "run, got TERM, want down" if wanted == "d" else "run, want down"
+        wait_for(lambda: stat(one) == said)
+        kill(old)
+        with ours.runsv(one):
+            wait_for(lambda: ours.run("sv", "status", one).stdout.startswith(b"run: "))
+            assert stat(one) == said
+            for child in children_of(service):
+                os.kill(int(child), signal.SIGKILL)
+            os.kill(service, signal.SIGKILL)
+            wait_for(lambda: stat(one) == "down")
+
+
+def test_exit_was_for_the_one_that_is_gone(ours: Suite, tmp_path: Path) -> None:
+    ignores = {"run": "#!/bin/sh\ntrap '' TERM\ntouch ready\nexec sleep 1000\n"}
+    one = build(tmp_path / "s", ignores)
+    with ours.runsv(one) as old:
+        wait_for((one / "ready").exists)
+        wait_for(lambda: "/sleep" in os.readlink(f"/proc/{pid(one)}/exe"))
+        service = pid(one)
+        command(one, "x")
+        wait_for(lambda: "want exit" in stat(one))
+        kill(old)
+        with ours.runsv(one):
+            wait_for(lambda: stat(one) == "run, got TERM")
+            os.kill(service, signal.SIGKILL)
+            wait_for(lambda: pid(one) not in (0, service))
+
+
+@pytest.mark.parametrize("what", ["boot", "start"])
+def test_another_process_of_that_number_is_let_alone(
+    ours: Suite, tmp_path: Path, what: str
+) -> None:
+    """supervise/ on a disk outlives the machine's boot, and numbers come again."""
+    one = build(tmp_path / "s", RUN)
+    with ours.runsv(one) as old:
+        service = wait_for(lambda: pid(one))
+        kill(old)
+        entry = (one / "supervise/lock").read_text()
+        words = entry.split()
+        if what == "boot":
+            words[4] = words[4][::-1]
+        else:
+            words[3] = str(int(words[3]) - 1)
+        (one / "supervise/lock").write_text(" ".join(words).ljust(len(entry) - 1) + "\n")
+        with ours.runsv(one):
+            wait_for(lambda: pid(one) not in (0, service))
+            assert alive(service)
+        assert alive(service)
+        os.kill(service, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 96, b"1 1 0 0 x".ljust(95) + b"\n", b"x" * 5000])
+def test_nonsense_in_the_lock_is_nothing(ours: Suite, tmp_path: Path, content: bytes) -> None:
+    one = build(tmp_path / "s", {**RUN, "supervise/lock": content})
+    with ours.runsv(one):
+        wait_for(lambda: pid(one))
+
+
+def test_a_tree_is_whole_again_after_its_runsvs_were_killed(ours: Suite, tmp_path: Path) -> None:
+    places = [build(tmp_path / "d" / f"s{i}", SPEAKS) for i in range(5)]
+    for one in places:
+        os.mkfifo(one / "fifo")
+    with ours.runsvdir(tmp_path / "d") as top:
+        for one in places:
+            wait_for(lambda one=one: pid(one) and pid(one / "log"))
+        before = [(pid(one), pid(one / "log")) for one in places]
+        killed = children_of(top.pid)
+        for process in killed:
+            os.kill(int(process), signal.SIGKILL)
+
+        def back() -> bool:
+            now = children_of(top.pid)
+            return len(now) == len(places) and not set(now) & set(killed)
+
+        wait_for(back)
+        for one in places:
+            wait_for(lambda one=one: ours.run("sv", "status", one).stdout.startswith(b"run: "))
+        assert [(pid(one), pid(one / "log")) for one in places] == before
