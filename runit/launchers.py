@@ -30,7 +30,16 @@ SBIN = {
     "runsvchdir": "runit.control.runsvchdir",
     "utmpset": "runit.boot.utmpset",
 }
-LFS: dict[str, str] = {}
+LFS = {
+    "init": "runit.boot.init",
+    "telinit": "runit.boot.init",
+    "halt": "runit.boot.halt",
+    "poweroff": "runit.boot.halt",
+    "reboot": "runit.boot.halt",
+    "shutdown": "runit.boot.shutdown",
+    "runlevel": "runit.boot.runlevel",
+    "killall5": "runit.boot.killall5",
+}
 """In SBINDIR too, but of a machine that boots with this suite only."""
 
 TEMPLATE = """\
@@ -100,11 +109,14 @@ def main() -> int:
     parser.add_argument("--python", default=interpreter())
     parser.add_argument("--bindir", type=Path)
     parser.add_argument("--sbindir", type=Path)
+    parser.add_argument("--lfsdir", type=Path, help="for what only a machine's install has")
     arguments = parser.parse_args()
     if arguments.bindir:
         write(arguments.bindir, BIN, arguments.package, arguments.python)
     if arguments.sbindir:
         write(arguments.sbindir, SBIN, arguments.package, arguments.python)
+    if arguments.lfsdir:
+        write(arguments.lfsdir, LFS, arguments.package, arguments.python)
     return 0
 
 
