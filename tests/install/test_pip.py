@@ -17,7 +17,8 @@ from runit.installation import dependencies
 def environment(maker: Maker, wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A virtual environment with this suite in it."""
     directory = tmp_path_factory.mktemp("pip")
-    source = shutil.copytree(maker.checkout, directory / "source", symlinks=True)  # setuptools writes there
+    # A copy, because setuptools writes there.
+    source = shutil.copytree(maker.checkout, directory / "source", symlinks=True)
     venv = directory / "venv"
     subprocess.run([maker.python, "-m", "venv", "--without-pip", venv], check=True, timeout=60)
     try:
