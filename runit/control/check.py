@@ -31,7 +31,7 @@ class Check:
         self._agrees: bool | None = None
         try:
             self.descriptor = posix.pidfd_open(process)
-        except OSError:
+        except (OSError, AttributeError):  # the interpreter may not know of it
             self.descriptor = -1
             self.wait()
 

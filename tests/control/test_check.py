@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 from fakes import Fake, down, finishing, masked, up
 from masks import masks
 from support import Suite, wait_for
+
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def script(service: Fake, *lines: str, mode: int = 0o755) -> None:
@@ -173,3 +176,23 @@ def test_ignored_child_signals_do_not_hide_the_answer(ours: Suite, fake, tmp_pat
         timeout=60,
     )
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_check_is_waited_for_where_the_interpreter_has_no_pidfd(fake, tmp_path: Path) -> None:
+    script(fake("a", up()), "exit 0")
+    code = (
+        "import posix, sys\n"
+        "if hasattr(posix, 'pidfd_open'): del posix.pidfd_open\n"
+        "from runit.control.sv import main\n"
+        "sys.exit(main())"
+    )
+    starter = tmp_path / "sv"
+    starter.write_text(code)
+    done = subprocess.run(
+        [sys.executable, starter, "start", "a"],
+        env={"PYTHONPATH": str(ROOT), "SVDIR": str(tmp_path)},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert masked(done.stdout) == b"ok: run: a: (pid N) Ns\n"
