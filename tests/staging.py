@@ -7,14 +7,18 @@ that would touch hardware is a stand-in that writes down how it was called.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from support import build
+
+from runit import launchers
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 STAGES = CHECKOUT / "stages"
@@ -88,6 +92,8 @@ class Machine:
             pytest.skip(f"{SHELLS[shell]} is not installed")
         self.root = root
         self.shell = shell
+        self.told = ""
+        """What a service's script wrote to its runsv, for tests that look at that."""
         self.prepare = 'exec "$@"'
         """Shell, run outside of the chroot before what is run in it."""
         build(
@@ -142,6 +148,46 @@ class Machine:
         """How the stand-ins were called, in order; only those of NAMES, if given."""
         lines = self.read("calls").splitlines()
         return [line for line in lines if not names or line.split()[0] in names]
+
+    def share(self, *paths: str | Path) -> None:
+        """Let what is at PATHS outside be there inside, too."""
+        for path in map(str, paths):
+            place = Path(f"{self.root}{path}")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if Path(path).is_dir():
+                place.mkdir(exist_ok=True)
+            else:
+                place.unlink(missing_ok=True)
+                place.touch()
+            self.prepare = f"mount --bind '{path}' '{place}'\n{self.prepare}"
+
+    def install(self) -> None:
+        """The suite's own programs, with a /proc that shows what runs inside."""
+        programs = launchers.BIN | launchers.SBIN | launchers.LFS
+        python = Path(launchers.interpreter())
+        package = self.root / "package"
+        shutil.copytree(
+            CHECKOUT / "runit", package / "runit", ignore=shutil.ignore_patterns("__pycache__")
+        )
+        for name in ("inotify_simple", "psutil"):
+            found = importlib.util.find_spec(name)
+            if found is None or found.origin is None:
+                pytest.skip(f"{name} is not installed")
+            origin = Path(found.origin)
+            if origin.name == "__init__.py":
+                shutil.copytree(origin.parent, package / name)
+            else:
+                shutil.copy(origin, package)
+        launchers.write(self.root / "usr/sbin", programs, "/package", str(python))
+        shutil.rmtree(self.root / "proc")
+        (self.root / "proc").mkdir()
+        self.prepare = f"mount -t proc proc '{self.root}/proc'\n{self.prepare}"
+        self.share("/dev/null", "/dev/urandom", python.resolve())
+        if not python.resolve().is_relative_to("/usr/bin"):
+            self.share(sys.base_prefix)
+        place = Path(f"{self.root}{python}")
+        if not place.exists():
+            place.symlink_to(python.resolve())
 
     def run(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a command in it, such as /etc/runit/1, with nothing else in its environment."""
