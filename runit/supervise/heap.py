@@ -35,6 +35,15 @@ TRIES = 16
 BYTES = 33
 """Bytes of an empty bytes object."""
 
+LARGE = 65536
+"""Bytes of the largest hole between larger blocks that is worth filling."""
+
+SMALL = 1100
+"""Bytes of the larger ones of those, for which another size is another hole."""
+
+MOST = 5000
+"""Larger blocks at most."""
+
 LOCKS = 300
 """Locks, of which each fork needs some from malloc(3), to fill every hole of their size."""
 
@@ -48,6 +57,7 @@ def make_room() -> None:
     """See to it that what is allocated from now on lies together."""
     gc.collect()
     _kept.extend([_fill_pools(size) for size in SIZES])
+    _kept.append(_fill_between())
     _kept.append([_thread.allocate_lock() for _ in range(LOCKS)][:-AT_HAND])
 
 
@@ -117,3 +127,27 @@ def _objects(size: int, count: int) -> list[object]:
     if size == 32:
         return list(range(1 << 20, (1 << 20) + count))
     return [bytes(size - BYTES) for _ in range(count)]
+
+
+def _fill_between() -> list[object]:
+    """Objects in all the holes between larger blocks.
+
+    Repeated bytes, because zeros would come from calloc(3), which does not take the
+    blocks that malloc(3) keeps at hand.
+    """
+    kept: list[object] = [None] * MOST
+    marks = [b"-" * (LARGE * 2 + i) for i in range(4)]
+    end = max([id(mark) for mark in marks])
+    size, at = LARGE, 0
+    while size > SIZES[-1] and at < MOST:
+        new = b"-" * (size - BYTES)
+        if id(new) < end:
+            kept[at] = new
+            at += 1
+        elif size > SMALL:
+            size = size * 15 // 16
+        else:
+            kept[at] = new  # or it would be kept at hand
+            at += 1
+            size -= 16
+    return kept

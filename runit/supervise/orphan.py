@@ -25,8 +25,8 @@ PIPE = os.O_CLOEXEC | os.O_NONBLOCK
 SIZE = 96
 """Bytes of an entry, always: it is written over the one before, in one piece."""
 
-ENOUGH = 1024
-"""Bytes of a file of /proc: all that is wanted is within."""
+ENOUGH = 448
+"""Bytes of a file: all that is wanted is within, and needs no memory from malloc(3)."""
 
 _boot = b""
 

@@ -147,8 +147,8 @@ def test_exit_was_for_the_one_that_is_gone(ours: Suite, tmp_path: Path) -> None:
     one = build(tmp_path / "s", ignores)
     with ours.runsv(one) as old:
         wait_for((one / "ready").exists)
-        wait_for(lambda: "/sleep" in os.readlink(f"/proc/{pid(one)}/exe"))
-        service = pid(one)
+        service = wait_for(lambda: pid(one))
+        wait_for(lambda: "/sleep" in os.readlink(f"/proc/{service}/exe"))
         command(one, "x")
         wait_for(lambda: "want exit" in stat(one))
         kill(old)
