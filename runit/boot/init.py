@@ -36,7 +36,7 @@ def _tell() -> int:
     try:
         for letter, value in options:
             if letter == b"t":
-                wait = unsigned(value)
+                wait = unsigned(value) if value else None
                 if wait is None:
                     raise UsageError(b"not a number of seconds -- " + value)
     except UsageError as error:

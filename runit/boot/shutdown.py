@@ -71,6 +71,7 @@ class Plan:
 
 def main() -> int:
     """Command line; see the manual page."""
+    _open_standard()
     name = called_as()
     try:
         plan = command_line(arguments())
@@ -173,7 +174,6 @@ def _authorized() -> bool:
 def _in_background(name: bytes, plan: Plan, when: When, clock: Clock, pending: Pending) -> int:
     """Have a daemon wait; return when it does."""
     _signal.pthread_sigmask(_signal.SIG_BLOCK, STOPS)
-    _open_standard()
     try:
         import daemon  # type: ignore[import-untyped] # it comes without types
     except ImportError:
@@ -211,7 +211,10 @@ def _in_background(name: bytes, plan: Plan, when: When, clock: Clock, pending: P
 
 def _open_standard() -> None:
     """Let there be descriptors 0 to 2, and the interpreter's streams on them."""
-    null = posix.open("/dev/null", posix.O_RDWR)
+    try:
+        null = posix.open("/dev/null", posix.O_RDWR)
+    except OSError:
+        return
     while null < 2:
         null = posix.dup(null)
     if null > 2:
