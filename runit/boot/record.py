@@ -13,6 +13,16 @@ _NO_ID = b"~~"
 _FLAGS = posix.O_RDWR | posix.O_APPEND | posix.O_NONBLOCK | posix.O_CLOEXEC
 
 
+def boot(path: bytes) -> None:
+    """Append to PATH, which is utmp or wtmp, that the machine has started.
+
+    Raises OSError.
+    """
+    event = _event(b"reboot")
+    event.type = utmp.BOOT_TIME
+    _append(path, event)
+
+
 def shutdown() -> None:
     """Append to wtmp that the machine goes down.
 

@@ -1,8 +1,6 @@
 """utmpset: note in utmp, and in wtmp, that a terminal's user has logged out.
 
-With -b, that the machine has started instead, which is for stage 1.
-
-See utmpset(8).
+With -b, that the machine has started instead, which is for stage 1.  See utmpset(8).
 """
 
 from __future__ import annotations
@@ -12,14 +10,11 @@ import sys
 import time
 
 from runit import __version__
-from runit.boot import utmp
+from runit.boot import record, utmp
 from runit.message import complain, emit
 from runit.options import Options, UsageError, arguments, called_as, encoded
 
 USAGE = b" [-w] line\n\n"
-
-_NO_LINE = b"~"
-_NO_ID = b"~~"
 
 
 class Trouble(Exception):
@@ -77,12 +72,12 @@ def _log_out(line: bytes) -> None:
     except OSError as error:
         raise Trouble(b"fatal", b"unable to lock", utmp.UTMP, error=error) from None
     try:
-        for record in utmp.read(descriptor):
-            if record.user and record.line == line:
-                record.type = utmp.DEAD_PROCESS
-                record.user = record.host = b""
-                record.seconds = int(time.time())
-                utmp.rewrite(descriptor, record)
+        for entry in utmp.read(descriptor):
+            if entry.user and entry.line == line:
+                entry.type = utmp.DEAD_PROCESS
+                entry.user = entry.host = b""
+                entry.seconds = int(time.time())
+                utmp.rewrite(descriptor, entry)
                 break
         else:
             raise Trouble(b"warning", failed, b"no such entry")
@@ -102,12 +97,12 @@ def _append(line: bytes) -> None:
         utmp.lock(descriptor)
     except OSError as error:
         raise Trouble(b"fatal", b"unable to lock " + utmp.WTMP, error=error) from None
-    record = utmp.Record()
-    record.type = utmp.DEAD_PROCESS
-    record.line = line
-    record.seconds = int(time.time())
+    entry = utmp.Record()
+    entry.type = utmp.DEAD_PROCESS
+    entry.line = line
+    entry.seconds = int(time.time())
     try:
-        utmp.append(descriptor, record)
+        utmp.append(descriptor, entry)
     except OSError as error:
         failed = b"unable to logout line " + line + b" in wtmp"
         raise Trouble(b"warning", failed, error=error) from None
@@ -115,24 +110,8 @@ def _append(line: bytes) -> None:
 
 def _booted() -> None:
     """Note in utmp and wtmp that the machine has started; neither is made if it is missing."""
-    record = utmp.Record()
-    record.type = utmp.BOOT_TIME
-    record.line = _NO_LINE
-    record.id = _NO_ID
-    record.user = b"reboot"
-    record.host = posix.uname().release.encode()
-    now = time.time_ns()
-    record.seconds = now // 1_000_000_000
-    record.microseconds = now // 1000 % 1_000_000
-    failures = []
     for path in (utmp.UTMP, utmp.WTMP):
         try:
-            descriptor = posix.open(path, posix.O_RDWR | posix.O_APPEND | posix.O_NONBLOCK)
-            utmp.lock(descriptor)
-            utmp.append(descriptor, record)
-        except FileNotFoundError:
-            continue
+            record.boot(path)
         except OSError as error:
-            failures.append(Trouble(b"warning", b"unable to write", path, error=error))
-    if failures:
-        raise failures[0]
+            raise Trouble(b"warning", b"unable to write", path, error=error) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -197,3 +198,34 @@ def test_big_v_prints_the_version_and_usage(suite: Suite, world: Path) -> None:
     assert suite.name == "reference" or version == f"pyrunit {__version__}".encode()
     assert usage == f"usage: {suite.program('utmpset')} [-w] line".encode()
     assert empty == b"\n"
+
+
+def test_b_notes_in_both_files_that_the_machine_has_started(ours: Suite, world: Path) -> None:
+    (world / "run/utmp").write_bytes(b"")
+    (world / "log/wtmp").write_bytes(bytes(SIZE))
+    assert run(ours, world, "-b").returncode == 0
+    boot = Record((world / "run/utmp").read_bytes())
+    assert (boot.type, boot.pid, boot.line, boot.id) == (utmp.BOOT_TIME, 0, b"~", b"~~")
+    assert (boot.user, boot.host) == (b"reboot", os.uname().release.encode())
+    assert boot.seconds > 1_700_000_000
+    wtmp = (world / "log/wtmp").read_bytes()
+    assert wtmp[:SIZE] == bytes(SIZE)
+    assert Record(wtmp[SIZE:]).user == b"reboot"
+
+
+def test_b_makes_no_file(ours: Suite, world: Path) -> None:
+    (world / "run/utmp").unlink()
+    (world / "log/wtmp").unlink()
+    done = run(ours, world, "-b")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert not (world / "log/wtmp").exists()
+    assert not (world / "run/utmp").exists()
+
+
+def test_last_reads_what_b_wrote(ours: Suite, world: Path) -> None:
+    if shutil.which("last") is None:
+        pytest.skip("last is not installed")
+    (world / "log/wtmp").write_bytes(b"")
+    assert run(ours, world, "-b").returncode == 0
+    last = subprocess.run(["last", "-f", world / "log/wtmp"], capture_output=True, text=True)
+    assert last.stdout.startswith("reboot   system boot  ")
