@@ -23,19 +23,13 @@ sv status {CURRENT}/*
 
 ALARMING = re.compile(
     r"error|fail|fatal|warning|not found|no such|cannot|unable|invalid|illegal|denied"
-    r"|traceback|crash|panic|emergency|usage:|timed? ?out",
+    r"|traceback|crash|panic|emergency|usage:|timed? out",
     re.I,
 )
 KERNEL = re.compile(r"^\[ *\d+\.\d+\] ")
 HARMLESS = re.compile(
     # What this kernel says of this machine, whatever the init is.
-    r"acpi_bus_get_flags|RAS: Correctable Errors|PCI: Using host bridge windows"
-    r"|Spectre|Speculative|RETBleed|mitigat|MDS|TAA|MMIO Stale|GDS|SRBDS|random:"
-    r"|can't access extended|CPU0: (Thermal|patch)|failed to get|Unstable clock"
-    r"|audit: initializing|pci 0000|ACPI BIOS|_OSC|PCCT|ERST|hpet|KASLR|EDD"
-    r"|Error Record|tsc: |tsc: Marking|clocksource: |microcode|powernow|SVM:"
-    r"|Warning: unable to open an initial console|NET: Registered"
-    r"|evm: |ima: |integrity: |AppArmor|LSM: |Error recovery",
+    r"iommu: DMA domain TLB invalidation policy|fail to add MMCONFIG information"
 )
 
 
@@ -83,6 +77,6 @@ def comes_back(guest: Guest, service: str, former: int) -> None:
     """Wait until a SERVICE that was FORMER runs again."""
     guest.until(
         f"p=$(cat {CURRENT}/{service}/supervise/pid) && test -n $p && test $p != {former} "
-        f"&& kill -0 $p && sv status {service}",
+        f"&& kill -0 $p && sv status {CURRENT}/{service}",
         r"^run: ",
     )

@@ -62,6 +62,7 @@ for word in $($bb cat /proc/cmdline); do
 done
 while ! [ -b /dev/vda ]; do $bb usleep 10000; done
 $bb mount -t ext4 -o "$mode" /dev/vda /root || exec $bb sh
+read -r uptime _ </proc/uptime && echo "$uptime" >/dev/.handed-over
 $bb umount /proc
 $bb mount -o move /dev /root/dev
 exec $bb switch_root /root "$init" "$@"
@@ -91,11 +92,11 @@ def build(directory: Path) -> None:
     directory = directory.resolve()
     directory.mkdir(parents=True, exist_ok=True)
     kernels = digest([*FIRST_MODULES, INITRAMFS, *map(inspect.getsource, (kernel, initramfs))])
-    bases = digest([kernels, PACKAGES, *UNWANTED, *SYSVINIT, inspect.getsource(base)])
+    bases = digest([PACKAGES, *UNWANTED, *SYSVINIT, inspect.getsource(base)])
     once(directory / "kernel", kernels, lambda: kernel(directory))
     once(directory / "base", bases, lambda: base(directory))
     parts = [CHECKOUT / part for part in ("runit", "stages", "sv", "Makefile", "pyproject.toml")]
-    state = digest([bases, *contents([*parts, GUEST, Path(__file__)])])
+    state = digest([kernels, bases, *contents([*parts, GUEST, Path(__file__)])])
     for name in PERSONALITIES:
         once(directory / f"{name}.ext4", state, lambda name=name: image(directory, name))
 
@@ -232,9 +233,9 @@ def initramfs(kernel: Path, version: str, target: Path) -> None:
 
 
 def base(directory: Path) -> None:
-    """A Debian without an init, and the kernel's modules in it."""
-    root = directory / "base"
-    shutil.rmtree(root, ignore_errors=True)
+    """A Debian without an init."""
+    root = directory / "base.new"
+    remove(root)
     address, codename = archive()
     store = directory / "packages"
     store.mkdir(exist_ok=True)
@@ -252,8 +253,8 @@ def base(directory: Path) -> None:
         shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
     for name in ("/var/cache/apt/archives/partial", "/var/lib/apt/lists/partial"):
         Path(f"{root}{name}").mkdir(parents=True)
-    shutil.copytree(directory / "kernel/lib/modules", root / "lib/modules", symlinks=True)
-    run("chroot", root, "depmod", *os.listdir(root / "lib/modules"))
+    remove(directory / "base")
+    root.rename(directory / "base")
 
 
 # The systems
@@ -264,6 +265,8 @@ def image(directory: Path, name: str) -> None:
     root = directory / f"{name}.root"
     remove(root)
     run("cp", "-a", "--reflink=auto", directory / "base", root)
+    shutil.copytree(directory / "kernel/lib/modules", root / "lib/modules", symlinks=True)
+    run("chroot", root, "depmod", *os.listdir(root / "lib/modules"))
     PERSONALITIES[name].before(root)
     install(root)
     lay(GUEST / "common", root)
@@ -356,7 +359,7 @@ def with_reference(root: Path, directory: Path) -> None:
     shutil.rmtree(unpacked)
 
 
-REFERENCE = ("runit", "runit-init", "runsvdir", "runsv", "sv", "svlogd", "chpst", "utmpset")
+REFERENCE = ("runit", "runit-init", "runsvdir", "runsv", "sv", "svlogd", "chpst")
 """What is C in the image `reference`."""
 
 

@@ -207,6 +207,7 @@ class Guest:
             if said.endswith("so-it-is") and re.search(pattern, said, re.M):
                 return said.removesuffix("so-it-is").rstrip("\n")
             assert time.monotonic() < end, f"waited in vain for {command}:\n{said}"
+            time.sleep(0.1)  # asking costs the guest a good part of its time
 
     def ssh(self, command: str) -> str:
         """Run COMMAND by way of the guest's sshd; what it printed."""
