@@ -1,7 +1,7 @@
 # shellcheck shell=sh disable=SC2034,SC2154
-# Device nodes and modules, by udev.  What it has to do goes on beside the next parts.
+# Device nodes and modules, by udev.  That goes on beside the next parts: those which
+# need a device wait for it by `settled`.
 
-SETTLE=
 in_container && return
 
 start_udev() {

@@ -1,15 +1,20 @@
 # shellcheck shell=sh disable=SC2034,SC2154
 # Block devices made of others: RAID of the BIOS, btrfs, LVM, encryption.
 
-[ -z "$SETTLE" ] || wait "$SETTLE"
 in_container && return
-[ -n "$CLOCK_SET" ] || set_clock
+
+# A clock whose module came with udev.
+if [ -z "$CLOCK_SET" ] && has hwclock; then
+	settled
+	set_clock
+fi
 
 activate_volumes() {
 	has vgchange || return 0
 	vgchange --sysinit -a ay || warn 'some logical volumes are missing'
 }
 
+if has dmraid || has btrfs || has vgchange || [ -f /etc/crypttab ]; then settled; fi
 ! has dmraid || dmraid -i -ay
 ! has btrfs || btrfs device scan >/dev/null || warn 'btrfs device scan failed'
 activate_volumes

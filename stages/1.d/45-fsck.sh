@@ -70,6 +70,7 @@ check_root() {
 }
 
 check_others() {
+	settled
 	fsck -A -R -M "$@"
 	code=$?
 	! checked 'file systems' $code ||

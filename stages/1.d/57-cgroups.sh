@@ -1,6 +1,7 @@
 # shellcheck shell=sh disable=SC2034,SC2154
 # Control groups: CGROUPS is v2, v1, hybrid (v1, and v2 in unified/) or none.
 
+read_mounts # /etc/fstab may have it
 if in_container || [ ! -d /sys/fs/cgroup ] || is_mounted /sys/fs/cgroup; then return 0; fi
 
 # One directory for each controller that the kernel has.

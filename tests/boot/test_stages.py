@@ -258,6 +258,31 @@ def test_a_udevd_that_does_not_start_gives_a_shell_and_the_boot_goes_on(machine:
     assert (machine.root / "run/utmp").exists()
 
 
+@needs_namespaces
+def test_the_root_is_checked_while_udev_works(machine: Machine) -> None:
+    waits = "until /real/bin/grep -q remount,rw /calls; do /real/bin/sleep 0.01; done"
+    machine.tools("mount", "udevd", "fsck", "fsck.ext4")
+    machine.tools(udevadm=f'[ "$1" != settle ] || {{ {waits}; echo settled >>/calls; }}')
+    machine.files({"etc/fstab": "/dev/vda / ext4 defaults 0 1\n", "sys/class/rtc": None})
+    machine.files({"sys/class/rtc/rtc0/hctosys": "1\n"})
+    if machine.shell == "ash":
+        machine.files({"etc/runit/1.d/40-volumes.sh": ""})  # busybox might have tools for it
+    boot(machine)
+    assert "fsck -T -a /" in machine.calls()
+    assert "settled" in machine.calls()
+
+
+@needs_namespaces
+def test_other_file_systems_are_looked_for_when_udev_is_done(machine: Machine) -> None:
+    slow = '[ "$1" != settle ] || { /real/bin/sleep 0.2; echo settled >>/calls; }'
+    machine.tools("mount", "udevd", "fsck", "swapon", udevadm=slow)
+    machine.files({"etc/fstab": FSTAB})
+    boot(machine)
+    calls = machine.calls("settled", "fsck", "mount")
+    assert calls.index("settled") < calls.index("fsck -A -R -M -T -a")
+    assert any(call.startswith("mount -a") for call in calls[calls.index("settled") :])
+
+
 # 25-hostname
 
 
@@ -521,7 +546,7 @@ def test_createfiles_of_linux_from_scratch(machine: Machine) -> None:
     assert said == "runit: stage 1: /etc/sysconfig/createfiles: /run/odd cannot be made\n"
 
 
-# 62-udev-late
+# 80-udev-late
 
 
 @needs_namespaces

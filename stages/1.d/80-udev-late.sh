@@ -2,6 +2,7 @@
 # What udev could not do while / was read-only: rules that it made, and SUBSYSTEM.
 
 if in_container || ! has udevadm; then return 0; fi
+settled
 for rules in /run/udev/tmp-rules--*; do
 	[ -f "$rules" ] || continue
 	cat "$rules" >>"/etc/udev/rules.d/${rules##*/tmp-rules--}" && rm -f "$rules"
