@@ -26,16 +26,6 @@ def waiter(machine: Machine) -> int:
     return int(content.split("\n")[0] or 0)
 
 
-def replace_tools(machine: Machine) -> None:
-    """Let those only tell what they were called with: file systems here are the host's."""
-    (machine.root / "tool").write_text('#!/bin/sh\necho "${0##*/} $*" >>/steps\n')
-    (machine.root / "tool").chmod(0o755)
-    machine.shell(
-        "for tool in swapoff umount mount; do"
-        ' mount --bind /tool "$(readlink -f "$(command -v $tool)")" || exit; done'
-    )
-
-
 @pytest.mark.parametrize(
     ("words", "told", "goal"),
     [
@@ -272,11 +262,11 @@ def test_a_without_the_file_is_ignored(machine: Machine) -> None:
 
 @pytest.mark.parametrize(("words", "end"), [(("-r",), HANGUP), (("-h",), INTERRUPT)])
 def test_n_does_it_without_process_1(machine: Machine, words: tuple[str, ...], end: int) -> None:
-    replace_tools(machine)
+    machine.replace_tools()
     machine.start("sh", "-c", "echo; exec sleep 1000")
     machine.ask(run=[f"{PROGRAMS}/shutdown", "-n", *words, "now"])
     assert machine.end() == end
-    steps = (machine.root / "steps").read_text().splitlines()
+    steps = machine.steps()
     assert [step.split()[0] for step in steps] == ["swapoff", "umount", "mount"]
     assert steps[0] == "swapoff -a"
     assert steps[1].startswith("umount -a -r -t noproc,")
