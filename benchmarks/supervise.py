@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(ROOT), str(ROOT / "tests")]
 
 from support import REFERENCE, Suite, build, has_reference, listening, pid, wait_for  # noqa: E402
+
 from sv import install  # noqa: E402
 
 RUN = {"run": "#!/bin/sh\nexec sleep 100000\n"}
