@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from support import Suite, alive, build, command, pid, stat, wait_for
+
+from runit.service import status
 
 RUN = {"run": "#!/bin/sh\nexec sleep 1000\n"}
 SPEAKS = {
@@ -19,6 +22,21 @@ SPEAKS = {
 
 def parent(process: int) -> int:
     return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def recorded(service: Path) -> int:
+    """The pid when all of supervise/ says that it runs: the status file is the last."""
+    with suppress(OSError, ValueError):
+        record = status.unpack((service / "supervise/status").read_bytes())
+        if record.state == status.RUN:
+            return record.pid
+    return 0
+
+
+def wanted(service: Path) -> tuple[bool, bool]:
+    """What the status file, which is written last, says of down and TERM."""
+    record = status.unpack((service / "supervise/status").read_bytes())
+    return record.want == b"d", record.got_term
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:
@@ -33,7 +51,7 @@ def children_of(process: int) -> list[str]:
 def test_the_service_goes_on_under_the_successor(ours: Suite, tmp_path: Path) -> None:
     one = build(tmp_path / "s", RUN)
     with ours.runsv(one) as old:
-        service = wait_for(lambda: pid(one))
+        service = wait_for(lambda: recorded(one))
         before = (one / "supervise/status").read_bytes()
         kill(old)
         with ours.runsv(one) as new:
@@ -55,7 +73,7 @@ def test_finish_is_told_that_nobody_knows(ours: Suite, tmp_path: Path) -> None:
     files = {**RUN, "finish": '#!/bin/sh\necho "$@" >finished\n'}
     one = build(tmp_path / "s", files)
     with ours.runsv(one) as old:
-        service = wait_for(lambda: pid(one))
+        service = wait_for(lambda: recorded(one))
         kill(old)
         with ours.runsv(one):
             os.kill(service, signal.SIGKILL)
@@ -68,7 +86,7 @@ def test_both_and_their_pipe_go_on(ours: Suite, tmp_path: Path) -> None:
     one = build(tmp_path / "s", SPEAKS)
     os.mkfifo(one / "fifo")
     with ours.runsv(one) as old:
-        service, logger = wait_for(lambda: pid(one)), wait_for(lambda: pid(one / "log"))
+        service, logger = wait_for(lambda: recorded(one)), wait_for(lambda: recorded(one / "log"))
         kill(old)
         with ours.runsv(one) as new, (one / "fifo").open("wb", buffering=0) as say:
             wait_for(lambda: ours.run("sv", "status", one).stdout.startswith(b"run: "))
@@ -97,7 +115,7 @@ def test_what_waits_in_the_pipe_is_not_lost(ours: Suite, tmp_path: Path) -> None
     }
     one = build(tmp_path / "s", files)
     with ours.runsv(one) as old:
-        wait_for(lambda: pid(one))
+        wait_for(lambda: recorded(one))
         kill(old)
         with ours.runsv(one):
             wait_for(lambda: ours.run("sv", "status", one).stdout.startswith(b"run: "))
@@ -112,8 +130,8 @@ def test_the_built_in_logger_goes_on(ours: Suite, tmp_path: Path) -> None:
     one = build(tmp_path / "s", files)
     os.mkfifo(one / "fifo")
     with ours.runsv(one) as old:
-        wait_for(lambda: pid(one))
-        logger = wait_for(lambda: pid(one / "log"))
+        wait_for(lambda: recorded(one))
+        logger = wait_for(lambda: recorded(one / "log"))
         kill(old)
         with ours.runsv(one), (one / "fifo").open("wb", buffering=0) as say:
             wait_for(lambda: ours.run("sv", "status", one).stdout.startswith(b"run: "))
@@ -122,16 +140,17 @@ def test_the_built_in_logger_goes_on(ours: Suite, tmp_path: Path) -> None:
             wait_for(lambda: (one / "log/main/current").read_text() == "one line\n")
 
 
-@pytest.mark.parametrize("wanted", ["o", "d"])
-def test_what_was_wanted_is_wanted_still(ours: Suite, tmp_path: Path, wanted: str) -> None:
+@pytest.mark.parametrize("letter", ["o", "d"])
+def test_what_was_wanted_is_wanted_still(ours: Suite, tmp_path: Path, letter: str) -> None:
     ignores = {"run": "#!/bin/sh\ntrap '' TERM\ntouch ready\nwhile :; do sleep 1000; done\n"}
     one = build(tmp_path / "s", ignores)
     with ours.runsv(one) as old:
         wait_for((one / "ready").exists)
-        service = wait_for(lambda: pid(one))
-        command(one, wanted)
-        said = "run, got TERM, want down" if wanted == "d" else "run, want down"
-        wait_for(lambda: stat(one) == said)
+        service = wait_for(lambda: recorded(one))
+        command(one, letter)
+        said = "run, got TERM, want down" if letter == "d" else "run, want down"
+        wait_for(lambda: wanted(one) == (True, letter == "d"))
+        assert stat(one) == said
         kill(old)
         with ours.runsv(one):
             wait_for(lambda: ours.run("sv", "status", one).stdout.startswith(b"run: "))
@@ -147,10 +166,11 @@ def test_exit_was_for_the_one_that_is_gone(ours: Suite, tmp_path: Path) -> None:
     one = build(tmp_path / "s", ignores)
     with ours.runsv(one) as old:
         wait_for((one / "ready").exists)
-        service = wait_for(lambda: pid(one))
+        service = wait_for(lambda: recorded(one))
         wait_for(lambda: "/sleep" in os.readlink(f"/proc/{service}/exe"))
         command(one, "x")
-        wait_for(lambda: "want exit" in stat(one))
+        wait_for(lambda: wanted(one) == (True, True))
+        assert stat(one) == "run, got TERM, want exit"
         kill(old)
         with ours.runsv(one):
             wait_for(lambda: stat(one) == "run, got TERM")
@@ -165,7 +185,7 @@ def test_another_process_of_that_number_is_let_alone(
     """supervise/ on a disk outlives the machine's boot, and numbers come again."""
     one = build(tmp_path / "s", RUN)
     with ours.runsv(one) as old:
-        service = wait_for(lambda: pid(one))
+        service = wait_for(lambda: recorded(one))
         kill(old)
         entry = (one / "supervise/lock").read_text()
         words = entry.split()
@@ -194,7 +214,7 @@ def test_a_tree_is_whole_again_after_its_runsvs_were_killed(ours: Suite, tmp_pat
         os.mkfifo(one / "fifo")
     with ours.runsvdir(tmp_path / "d") as top:
         for one in places:
-            wait_for(lambda one=one: pid(one) and pid(one / "log"))
+            wait_for(lambda one=one: recorded(one) and recorded(one / "log"))
         before = [(pid(one), pid(one / "log")) for one in places]
         killed = children_of(top.pid)
         for process in killed:
