@@ -9,10 +9,11 @@ from __future__ import annotations
 import posix
 import sys
 
-from runit import paths
 from runit.boot import request
+from runit.boot.allow import authorized
+from runit.boot.background import in_background, in_foreground, open_standard
 from runit.boot.pending import Pending
-from runit.boot.wall import CONSOLE, printable, tell, users, wall
+from runit.boot.wall import CONSOLE, printable, tell, wall
 from runit.boot.when import Clock, When, parse
 from runit.message import complain, emit, line
 from runit.options import Options, UsageError, arguments, called_as, encoded
@@ -25,7 +26,6 @@ USAGE_CANCEL = b" -c [message ...]\n\n"
 
 OPTIONS = b"akrhPHfFnct:"
 
-ALLOW = paths.SYSCONFDIR + b"/shutdown.allow"
 FASTBOOT = b"/fastboot"
 FORCEFSCK = b"/forcefsck"
 
@@ -71,7 +71,7 @@ class Plan:
 
 def main() -> int:
     """Command line; see the manual page."""
-    _open_standard()
+    open_standard()
     name = called_as()
     try:
         plan = command_line(arguments())
@@ -125,7 +125,7 @@ def _shut_down(name: bytes, plan: Plan) -> int:
         raise Unable(b"bad time", plan.time)
     if b"k" not in plan:
         _possible(plan)
-    if b"a" in plan and not _authorized():
+    if b"a" in plan and not authorized():
         said = line(name, b"no authorized users logged in.")
         emit(said)
         tell(CONSOLE, said.replace(b"\n", b"\r\n"))
@@ -135,7 +135,15 @@ def _shut_down(name: bytes, plan: Plan) -> int:
         raise Unable(b"already running: process %d" % pending.pid())
     if when.left(clock) <= 0:
         return _wait(name, plan, when, clock, pending)
-    return _in_background(name, plan, when, clock, pending)
+
+    def wait() -> int:
+        return _wait(name, plan, when, clock, pending)
+
+    code = in_background(pending, STOPS, wait)
+    if code is None:
+        complain(name, b"warning", b"python-daemon is not installed: waiting in the foreground")
+        code = in_foreground(pending, STOPS, wait)
+    return code
 
 
 def _possible(plan: Plan) -> None:
@@ -148,80 +156,6 @@ def _possible(plan: Plan) -> None:
         attempt(level, do=lambda: posix.stat(level))
     elif b"n" not in plan:
         request.check()
-
-
-def _authorized() -> bool:
-    """Whether somebody in ALLOW, or root, is logged in on a virtual console.
-
-    Without that file everybody is authorized.
-    """
-    try:
-        descriptor = posix.open(ALLOW, posix.O_RDONLY | posix.O_CLOEXEC)
-    except OSError as error:
-        if isinstance(error, FileNotFoundError):
-            return True
-        raise Unable(b"unable to open", ALLOW, error=error) from None
-    with open(descriptor, "rb") as stream:
-        allowed = {word.strip() for word in stream if not word.startswith(b"#")} - {b""}
-    return any(
-        one.line.startswith(b"tty")
-        and one.line[3:].isdigit()
-        and (one.user == b"root" or one.user in allowed)
-        for one in users()
-    )
-
-
-def _in_background(name: bytes, plan: Plan, when: When, clock: Clock, pending: Pending) -> int:
-    """Have a daemon wait; return when it does."""
-    _signal.pthread_sigmask(_signal.SIG_BLOCK, STOPS)
-    try:
-        import daemon  # type: ignore[import-untyped] # it comes without types
-    except ImportError:
-        complain(name, b"warning", b"python-daemon is not installed: waiting in the foreground")
-        _signal.signal(_signal.SIGHUP, _signal.SIG_IGN)
-        pending.__enter__()
-        return _wait(name, plan, when, clock, pending)
-    ready, told = posix.pipe()
-    child = posix.fork()
-    if child:
-        posix.close(told)
-        answer = posix.read(ready, 1)
-        posix.waitpid(child, 0)
-        if not answer:
-            raise Unable(b"unable to wait in the background")
-        return 0
-    posix.close(ready)
-    context = daemon.DaemonContext(
-        pidfile=pending,
-        files_preserve=[pending.descriptor, told],
-        umask=0o022,
-        detach_process=True,
-        signal_map={_signal.SIGHUP: None, _signal.SIGPIPE: None},
-    )
-    try:
-        context.open()
-        posix.write(told, b"+")
-        posix.close(told)
-        code = _wait(name, plan, when, clock, pending)
-    except BaseException:  # nobody reads a daemon's traceback; the lock goes with it
-        pending.__exit__()
-        code = 1
-    posix._exit(code)
-
-
-def _open_standard() -> None:
-    """Let there be descriptors 0 to 2, and the interpreter's streams on them."""
-    try:
-        null = posix.open("/dev/null", posix.O_RDWR)
-    except OSError:
-        return
-    while null < 2:
-        null = posix.dup(null)
-    if null > 2:
-        posix.close(null)
-    for descriptor, stream in enumerate(("stdin", "stdout", "stderr")):
-        if getattr(sys, stream) is None:
-            setattr(sys, stream, open(descriptor, "r" if descriptor == 0 else "w"))
 
 
 def _wait(name: bytes, plan: Plan, when: When, clock: Clock, pending: Pending) -> int:
