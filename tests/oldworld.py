@@ -14,7 +14,9 @@ import signal
 import subprocess
 import time
 import tty
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from support import DEADLINE, build
@@ -44,6 +46,9 @@ mount("--bind", suite, root + "/suite")
 mount("--bind", console, root + "/dev/console")
 os.chroot(root)
 os.chdir("/")
+if comm.startswith("/"):
+    os.dup2(os.open("/dev/null", os.O_RDWR), 1)
+    os.execv(comm, ["runit"])
 open("/proc/self/comm", "w").write(comm)
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCONT])
 signal.signal(signal.SIGTSTP, lambda number, frame: open("/idle", "w").close())
@@ -121,9 +126,19 @@ class Terminal:
 
 
 class Machine:
-    """Its root is a directory of the test's; /usr and the like are the real ones."""
+    """Its root is a directory of the test's; /usr and the like are the real ones.
 
-    def __init__(self, root: Path, suite: Path, comm: str = "runit") -> None:
+    COMM is the name of the stand-in, or the path of a real process 1, for which STAGES
+    are.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        suite: Path,
+        comm: str = "runit",
+        stages: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.root = root
         self.console = Terminal()
         self.terminals = [self.console]
@@ -143,6 +158,7 @@ class Machine:
                 (root / "etc" / name).symlink_to(Path("/usr/lib", name))
         (root / "etc/ld.so.cache").unlink(missing_ok=True)
         (root / "etc/ld.so.cache").write_bytes(Path("/etc/ld.so.cache").read_bytes())
+        build(root, stages)
         self.process = subprocess.Popen(
             ["unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child"]
             + [interpreter(), "-IS", "-c", AGENT, root, comm, self.console.name, suite],
@@ -151,7 +167,7 @@ class Machine:
             text=True,
             start_new_session=True,
         )
-        assert self._answer() == "ready"
+        assert comm.startswith("/") or self._answer() == "ready"
 
     def _answer(self) -> Any:
         assert self.process.stdout is not None
@@ -196,11 +212,13 @@ class Machine:
         return "reboot" if self.flag("reboot") else "off"
 
     def flag(self, name: str) -> bool:
-        """Whether a flag is set, wherever the file is."""
-        path = self.root / "etc/runit" / name
-        if path.is_symlink():
-            path = self.root / os.readlink(path).lstrip("/")
-        return path.exists() and bool(path.stat().st_mode & 0o100)
+        """Whether a flag is set, where runit's own or Debian's runit looks for it."""
+        for path in (self.root / "etc/runit" / name, self.root / "run" / f"runit.{name}"):
+            if path.is_symlink():
+                path = self.root / os.readlink(path).lstrip("/")
+            if path.exists() and path.stat().st_mode & 0o100:
+                return True
+        return False
 
     def log_in(self, user: str, line: str | None = None) -> Terminal:
         """Somebody with a terminal, and a record in utmp of that or of another LINE."""

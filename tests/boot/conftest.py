@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import packages
@@ -16,11 +17,6 @@ def old_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     suite = tmp_path_factory.mktemp("suite")
     suite.chmod(0o755)
     package = packages(suite / "package")
-    import shutil
-
-    (package / "runit/boot/flags.py").exists() or shutil.copy(
-        "/tmp/oldworld/flags_stub.py", package / "runit/boot/flags.py"
-    )  # TMP
     return write_programs(suite)
 
 
@@ -43,8 +39,8 @@ def machines(tmp_path: Path, old_world: Path) -> Iterator[Callable[..., Machine]
         pytest.skip("needs PID and mount namespaces of its own")
     made: list[Machine] = []
 
-    def make(suite: Path = old_world, comm: str = "runit") -> Machine:
-        made.append(Machine(tmp_path / f"root{len(made)}", suite, comm))
+    def make(suite: Path = old_world, comm: str = "runit", **more: Any) -> Machine:
+        made.append(Machine(tmp_path / f"root{len(made)}", suite, comm, **more))
         return made[-1]
 
     yield make

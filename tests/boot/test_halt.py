@@ -122,15 +122,6 @@ def test_a_wrong_command_line_does_nothing(machine: Machine, words: tuple[str, .
     assert machine.told() == ""
 
 
-def test_a_missing_configuration_is_one_line(machine: Machine) -> None:
-    (machine.root / "etc/runit").rename(machine.root / "etc/gone")
-    code, _, said = machine.run("halt")
-    assert code == 1
-    assert said.startswith("halt: fatal: unable to ")
-    assert said.endswith("file does not exist\n")
-    assert said.count("\n") == 1
-
-
 def test_the_interpreter_s_thick_modules_stay_out(old_world: Path) -> None:
     package = str(old_world / "package")
     for module in ("halt", "runlevel", "init"):
