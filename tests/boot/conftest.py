@@ -16,7 +16,7 @@ def old_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The suite: programs in bin, and the package."""
     suite = tmp_path_factory.mktemp("suite")
     suite.chmod(0o755)
-    package = packages(suite / "package")
+    packages(suite / "package")
     return write_programs(suite)
 
 
