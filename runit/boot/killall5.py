@@ -80,8 +80,8 @@ def command_line(words: list[bytes]) -> Wanted:
             wanted.omitted |= {number(part) for part in word[2:].split(b",")}
         elif word.startswith(b"-t"):
             wanted.wait = number(word[2:])
-        elif word.startswith(b"-") and wanted.signal is None:
-            wanted.signal = signal_number(word[1:])
+        elif (word.startswith(b"-") or word.isdigit()) and wanted.signal is None:
+            wanted.signal = signal_number(word.removeprefix(b"-"))
         else:
             raise ValueError
     return wanted

@@ -35,7 +35,7 @@ def ended_by(machine: Machine, pid: int) -> int:
     return os.WTERMSIG(machine.ask(wait=pid))
 
 
-@pytest.mark.parametrize("word", ["-15", "-TERM", "-SIGTERM"])
+@pytest.mark.parametrize("word", ["-15", "15", "-TERM", "-SIGTERM"])
 def test_a_signal_goes_to_all_once(machine: Machine, word: str) -> None:
     pids = [start(machine) for _ in range(3)]
     assert machine.run("killall5", word) == (0, "", "")
@@ -106,7 +106,7 @@ def test_without_proc_the_code_is_1(machine: Machine) -> None:
         ("-o",),
         ("-o", "x"),
         ("-o", "1,"),
-        ("15",),
+        ("TERM",),
         ("-9", "-9"),
         ("-t",),
     ],
