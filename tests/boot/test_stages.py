@@ -229,6 +229,44 @@ def test_dev_shm_may_be_a_link(one: Machine) -> None:
     assert not any("/dev/shm" in call for call in one.calls())
 
 
+# devtmpfs would be the real machine's.
+REAL_MOUNT = """
+[ "$2" != devtmpfs ] || exec /real/bin/mount -t tmpfs tmpfs /dev
+exec /real/bin/mount "$@"
+"""
+PLAY = """\
+#!/bin/sh
+/etc/runit/1
+echo "ended: $?"
+while read -r _ point type options _; do echo "$point $type $options"; done </proc/self/mounts
+"""
+
+
+@needs_namespaces
+def test_file_systems_are_really_mounted(machine: Machine) -> None:
+    machine.tools(mount=REAL_MOUNT)
+    machine.files({"play": PLAY, "etc/fstab": "tmpfs /run tmpfs nosuid,size=5m 0 0\n", "level": ""})
+    shutil.rmtree(machine.root / "proc")
+    (machine.root / "proc").mkdir()
+    (machine.root / "sys").rename(machine.root / "sys.aside")
+    (machine.root / "sys").mkdir()
+    proc = machine.root / "proc"
+    machine.prepare = (
+        f"mount -t proc proc '{proc}'\n"
+        f"mount --bind '{machine.root}/level' '{proc}/sys/kernel/printk'\n" + machine.prepare
+    )
+    done = machine.run("/play")
+    assert "ended: 0\n" in done.stdout
+    mounted = dict(line.split(" ", 1) for line in done.stdout.splitlines() if line[0] == "/")
+    types = {point: kind.split()[0] for point, kind in mounted.items()}
+    assert types["/sys"] == "sysfs"
+    assert types["/run"] == types["/dev/shm"] == "tmpfs"
+    assert types["/dev/pts"] == "devpts"
+    assert "size=5120k" in mounted["/run"]
+    assert "nosuid" in mounted["/dev/shm"]
+    assert machine.read("level") == "4\n"
+
+
 # 12-console-messages
 
 
