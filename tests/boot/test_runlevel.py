@@ -150,3 +150,12 @@ def test_another_process_1_is_not_asked(machines: Callable[..., Machine]) -> Non
     machine = machines(comm="systemd")
     said = "init: fatal: process 1 is not runit: systemd\n"
     assert machine.run("init", "6") == (111, "", said)
+
+
+def test_the_links_in_run_are_switched_where_stage_2_uses_them(machine: Machine) -> None:
+    point(machine, "/run/runit/runsvdir/current", f"{HERE}/multi")
+    (machine.root / "run/runit/runsvdir/alone").touch()
+    assert machine.run("telinit", "1") == (0, "", "")
+    assert os.readlink(machine.root / "run/runit/runsvdir/current") == f"{HERE}/single"
+    assert current(machine) == f"{HERE}/multi"
+    assert machine.run("runlevel") == (0, "multi single\n", "")
