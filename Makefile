@@ -105,13 +105,16 @@ check: $(VENV)/.done build/check/.done
 BOOT = debian
 IMAGES = $(PYTHON) -EsB tests/boot_qemu/image.py
 
+# Those that were fetched before will do where there is no network.
+WHEELED = { $(FETCH); } || test -e build/wheels/.done
+
 boot:
-	@$(FETCH)
+	@$(WHEELED)
 	@$(IMAGES)
 	@$(PYTHON) -B tests/boot_qemu/start.py $(BOOT)
 
 check-boot: $(VENV)/.done
-	@$(FETCH)
+	@$(WHEELED)
 	@$(IMAGES)
 	$(VENV)/bin/python -EsB -m pytest -q -p no:cacheprovider -n $(JOBS) --dist loadfile \
 	--timeout=900 tests/boot_qemu $(ARGS)

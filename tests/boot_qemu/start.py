@@ -18,7 +18,7 @@ SHOWN = (
     "uname -sr; cat /proc/1/comm",
     "runlevel",
     "sv status /etc/runit/runsvdir/current/*",
-    "ps -eo pid,ppid,args --forest --ppid 2 --deselect",
+    "ps -eo pid,ppid,args --forest | awk '$1 != 2 && $2 != 2'",
     "last -x",
 )
 
@@ -57,7 +57,8 @@ def show(image: Path, append: str, log: Path) -> int:
             guest.send("poweroff\n")
             guest.wait_off()
         finally:
-            print(f"\n{guest.transcript()}")
+            print("\n# the console, from the first process on")
+            print(guest.transcript().partition("as init process\n")[2])
     return 0
 
 

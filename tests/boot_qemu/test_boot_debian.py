@@ -87,7 +87,7 @@ def test_a_change_of_runlevel_leaves_what_both_have(guest: Guest) -> None:
     guest.until("! pgrep -x sshd && ! pgrep -x cron && ! pgrep -f '^runsv nginx'")
     assert guest.run("runlevel") == "multi single"
     assert pid(guest, "agetty-tty1") == former
-    assert guest.run("ls /etc/runit/runsvdir/current") == "agetty-serial\nagetty-tty1"
+    assert guest.run("ls -1 /etc/runit/runsvdir/current") == "agetty-serial\nagetty-tty1"
     guest.run("telinit 3")
     everything_is_up(guest)
     assert guest.run("runlevel") == "single multi"
