@@ -28,6 +28,8 @@ BIN = {
 }
 SBIN = {
     "runsvchdir": "runit.control.runsvchdir",
+    "runit": "runit.boot.runit",
+    "runit-init": "runit.boot.runit_init",
     "utmpset": "runit.boot.utmpset",
 }
 LFS = {
