@@ -50,7 +50,7 @@ INITRAMFS = """\
 #!/bin/busybox sh
 # Find the disk and hand over to the init that the kernel was told of.
 bb=/bin/busybox
-$bb mount -t devtmpfs dev /dev
+$bb mount -t devtmpfs devtmpfs /dev
 $bb mount -t proc proc /proc
 while read -r module; do $bb insmod "$module"; done </modules
 init=/sbin/init mode=ro
@@ -269,12 +269,12 @@ def image(directory: Path, name: str) -> None:
     run("chroot", root, "depmod", *os.listdir(root / "lib/modules"))
     PERSONALITIES[name].before(root)
     install(root)
+    PERSONALITIES[name].after(root, directory)
     lay(GUEST / "common", root)
     for service in sorted(os.listdir(GUEST / "common/etc/sv")):
         (root / "etc/runit/runsvdir/multi" / service).symlink_to(f"/etc/sv/{service}")
     lay(GUEST / PERSONALITIES[name].files, root)
     admit(root, directory)
-    PERSONALITIES[name].after(root, directory)
     target = directory / f"{name}.ext4"
     target.unlink(missing_ok=True)
     run("mke2fs", "-q", "-t", "ext4", "-L", "root", "-d", root, target, SIZE)
@@ -302,7 +302,7 @@ def lay(source: Path, root: Path) -> None:
     for path in sorted(source.rglob("*")):
         target = root / path.relative_to(source)
         if path.is_dir():
-            target.mkdir(exist_ok=True)
+            target.mkdir(exist_ok=True, parents=True)
             continue
         shutil.copyfile(path, target)
         target.chmod(0o755 if path.read_bytes()[:2] == b"#!" else 0o644)
