@@ -78,13 +78,25 @@ class Children:
         except OSError as error:
             self.console.say("fatal", "unable to start child", name, error=error)
             if number in (1, 2) and self.console.own:
-                # What this machine is for cannot be done: let somebody in, and try on.
+                # What this machine is for cannot be done: let somebody in, then go on.
+                self._let_somebody_in()
                 code = AGAIN if number == 2 else FAILED
-                self.console.become_shell()
         except BaseException as error:
             self.console.survive(error)
         finally:
             os._exit(code)
+
+    def _let_somebody_in(self) -> None:
+        """In the child: an emergency shell, until it is left."""
+        pid = os.fork()
+        if pid:
+            os.waitpid(pid, 0)
+            return
+        try:
+            os.setsid()
+            self.console.become_shell()
+        finally:
+            os._exit(FAILED)
 
     def wait(self, pid: int, hears: Hears) -> int | None:
         """Wait for the end of PID, reaping whoever ends; its wait status.

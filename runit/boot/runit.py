@@ -158,6 +158,7 @@ class Process1:
         """Start a stage; its pid, 0 if there is nothing to do in it."""
         if self.running:  # left by something that could not happen
             self.children.kill(self.running)
+        self._insisted_at = -INSIST_WITHIN
         command = self.command(number)
         self.running = self.children.start(stages.path(number), command, number) if command else 0
         return self.running
