@@ -3,7 +3,8 @@
 
 SERVICES=$RUNIT/runsvdir/current
 [ ! -e "$STATE/runsvdir/alone" ] || SERVICES=$STATE/runsvdir/current
-: >"$STATE/stopping"
+# Where stage 1 was skipped there may be no place for it: not a reason to end here.
+{ mkdir -p "$STATE" && true >"$STATE/stopping"; } 2>/dev/null
 
 # Meanwhile: what needs no service to have ended.
 in_container || ! has halt || halt -w &
