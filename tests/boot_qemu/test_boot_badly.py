@@ -26,6 +26,8 @@ def test_without_a_stage_1_there_is_a_shell_on_the_console(boot: Boot) -> None:
     guest.expect(r"enter stage: /etc/runit/3\n")
     guest.expect("reboot: Restarting system")
     guest.expect("booting")
+    guest.expect("Press Enter for maintenance[^:]*: ")
+    guest.send("\n")
     guest.shell()
     guest.run("mount -o remount,rw / && mv /etc/runit/1.aside /etc/runit/1")
     guest.send("sync; exec reboot -f\n")
