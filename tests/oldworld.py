@@ -24,6 +24,9 @@ from support import DEADLINE, build
 from runit.boot import utmp
 from runit.launchers import LFS, interpreter, write
 
+# Its own network, too: some of these commands take interfaces down.
+NAMESPACES = ("unshare", "--mount", "--pid", "--net", "--uts", "--ipc", "--fork")
+
 AGENT = r"""
 import json, os, signal, subprocess, sys
 root, comm, console, suite = sys.argv[1:]
@@ -40,7 +43,8 @@ for name in os.listdir("/"):
         mount("-t", "proc", "proc", place)
     elif os.path.isdir("/" + name):
         os.mkdir(place)
-        mount("--rbind" if name in ("dev", "sys") else "--bind", "/" + name, place)
+        if name != "sys":  # no disk of the real machine is to be found there
+            mount("--rbind" if name == "dev" else "--bind", "/" + name, place)
 os.mkdir(root + "/suite")
 mount("--bind", suite, root + "/suite")
 mount("--bind", console, root + "/dev/console")
@@ -97,7 +101,7 @@ def may() -> bool:
     """Whether such a machine can be had."""
     if os.geteuid() != 0:
         return False
-    command = ["unshare", "--mount", "--pid", "--fork", "true"]
+    command = [*NAMESPACES, "true"]
     return subprocess.run(command, capture_output=True).returncode == 0
 
 
@@ -160,7 +164,7 @@ class Machine:
         (root / "etc/ld.so.cache").write_bytes(Path("/etc/ld.so.cache").read_bytes())
         build(root, stages)
         self.process = subprocess.Popen(
-            ["unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child"]
+            [*NAMESPACES, "--propagation=private", "--kill-child"]
             + [interpreter(), "-IS", "-c", AGENT, root, comm, self.console.name, suite],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
