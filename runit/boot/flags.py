@@ -11,7 +11,7 @@ import posix
 
 from runit import paths
 from runit.process.signals import _signal
-from runit.process.unable import Unable
+from runit.process.unable import Unable, attempt
 
 STOPIT, REBOOT, NOSYNC = b"stopit", b"reboot", b"nosync"
 
@@ -49,8 +49,8 @@ def put(name: bytes, on: bool) -> None:
         try:
             _change(path, SET if on else CLEAR, make=on)
             done = True
-        except OSError as error:
-            trouble = Unable(b"unable to create " + path, error=error)
+        except Unable as unable:
+            trouble = unable
     if trouble and (not done if on else is_set(name)):
         raise trouble
 
@@ -68,11 +68,15 @@ def ask(reboot: bool) -> None:
 def _change(path: bytes, mode: int, *, make: bool) -> None:
     try:
         posix.chmod(path, mode)
+        return
     except FileNotFoundError:
         if not make:
             return
-        _make(path)
-        posix.chmod(path, mode)
+    except OSError:
+        pass  # what is said of it depends on what else does not work
+    if make:
+        attempt(b"unable to create " + path, do=lambda: _make(path))
+    attempt(b"unable to chmod " + path, do=lambda: posix.chmod(path, mode))
 
 
 def _make(path: bytes) -> None:

@@ -22,6 +22,7 @@ from runit.boot.children import AGAIN, LOST, Children, send
 from runit.boot.console import Console
 from runit.process import environment, signals, title
 from runit.process.signals import _signal
+from runit.process.unable import Unable
 
 NOT_FIRST = 111
 """Exit code where this is not process 1."""
@@ -125,6 +126,8 @@ class Process1:
             self.children.kill(pid)
             self.console.warn("killing all processes in stage 2...")
             return True
+        else:
+            self._tell_failure(2, status)
         self.running = 0
         self.console.say("leave stage", stages.path(2))
         return False
@@ -187,10 +190,19 @@ class Process1:
             number = _signal.SIGCONT
         if number == _signal.SIGCONT:
             told = flags.is_set(flags.STOPIT)
+            if told:
+                self._forget()
         else:
             told = number == _signal.SIGPWR or (self.contained and number in STOPS)
         self.going_down = self.going_down or told
         return self.going_down
+
+    def _forget(self) -> None:
+        """Clear stopit, which may outlive the machine: the next one is not asked."""
+        try:
+            flags.put(flags.STOPIT, False)
+        except Unable:
+            pass  # it goes down all the same
 
     def _ctrl_alt_del(self) -> None:
         self.console.say("ctrl-alt-del request...")
