@@ -17,6 +17,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 
 from oldworld import Terminal
 from support import DEADLINE, build, has_reference, wait_for
@@ -46,6 +47,8 @@ def mount(source, place, kind=None, flags=0, data=None):
 def bind(source, place):
     mount(os.fsencode(source), root + os.fsencode(place), None, BIND | RECURSIVE)
 mount(root, root, None, BIND)
+for source, place in told["links"]:
+    os.symlink(source, root + os.fsencode(place))
 for source, place in told["binds"]:
     bind(source, place)
 if told["proc"]:
@@ -132,6 +135,8 @@ class First:
     closed      the descriptors that process 1 does not get
     ignored     the signals that are ignored, and blocked, when it starts
     run         options of a tmpfs for /run; with full there is no room in it
+    links       target to place, of symbolic links
+    shell       a script that is /sbin/sulogin
     powerless   without CAP_SYS_BOOT
     user        in a user namespace, made by an ordinary user
     """
@@ -156,10 +161,13 @@ class First:
         powerless: bool = False,
         user: bool = False,
         bare: bool = False,
+        links: Mapping[str, str] = MappingProxyType({}),
+        shell: str = "",
         around: tuple[str, ...] = (),
         arguments: tuple[str, ...] = (),
     ) -> None:
         self.root = root
+        self._pid = 0
         self.console = Terminal()
         build(root, dict.fromkeys(("dev", "proc", "run", "tmp", "etc", "suite")))
         build(root, {"dev/null": "", "etc/passwd": "root:x:0:0::/:/bin/sh\n", "errors": ""})
@@ -173,6 +181,9 @@ class First:
             build(root, {"dev/console": ""})
             binds.append((self.console.name, "/dev/console"))
         binds += self._system()
+        if shell:
+            build(root, {"sulogin": shell})
+            binds.append((str(root / "sulogin"), os.path.realpath("/sbin/sulogin")))
         if user and os.geteuid() == 0:
             for path in (root, *root.rglob("*")):
                 os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
@@ -180,6 +191,7 @@ class First:
         told = {
             "root": str(root),
             "binds": binds,
+            "links": list(links.items()),
             "proc": proc,
             "run": run,
             "full": full,
@@ -255,12 +267,14 @@ class First:
     def pid(self) -> int:
         """The pid of process 1, as it is outside."""
         path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return int(wait_for(lambda: path.read_text().split(), "process 1")[0])
+        self._pid = self._pid or int(wait_for(lambda: path.read_text().split(), "process 1")[0])
+        return self._pid
 
     def signal(self, *numbers: int) -> None:
         """Send signals to process 1, each when the one before was taken."""
         for number in numbers:
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):  # it may end of the one before
+                os.kill(self.pid, number)
             self.settle()
 
     def send_from_inside(self, number: int) -> int:
@@ -285,16 +299,21 @@ class First:
                 found += map(int, path.read_text().split())
         return found
 
+    def status(self) -> dict[str, str]:
+        """What the kernel says of process 1, by name with its colon."""
+        words = [line.split() for line in Path(f"/proc/{self.pid}/status").open()]
+        return {line[0]: line[1] for line in words if len(line) > 1}
+
     def settle(self) -> None:
         """Wait until process 1 has nothing left to do but to wait."""
-        path = Path(f"/proc/{self.pid}/status")
 
         def asleep() -> bool:
+            if self.process.poll() is not None:
+                return True
             try:
-                words = [line.split() for line in path.read_text().splitlines()]
+                status = self.status()
             except OSError:
-                return True  # it has ended
-            status = {line[0]: line[1] for line in words if len(line) > 1}
+                return True  # it has just ended
             pending = int(status["ShdPnd:"], 16) | int(status["SigPnd:"], 16)
             return status["State:"] in "SZX" and not pending & ~int(status["SigBlk:"], 16)
 

@@ -24,6 +24,10 @@ from runit.process import environment, signals, title
 from runit.process.signals import _signal
 from runit.process.unable import Unable
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 NOT_FIRST = 111
 """Exit code where this is not process 1."""
 
@@ -83,11 +87,14 @@ class Process1:
     def run(self) -> int:
         """All three stages and the end; returns in a container only, what to exit with."""
         self.console.say("pyrunit " + __version__, "booting.")
-        for step in (self._stage_1, self._stage_2, self._stage_3, self._end):
+        steps = (self._stage_1, self._stage_2, self._stage_3, self._kill, self._sync, self._go)
+        for step in steps:
             try:
                 step()
             except BaseException as error:
                 self.console.survive(error)
+        while not self.contained:  # there is nothing left to do, and nobody to return to
+            time.sleep(LAST_WORDS)
         return 0
 
     # The stages
@@ -221,13 +228,21 @@ class Process1:
 
     # The end
 
-    def _end(self) -> None:
+    def _kill(self) -> None:
         self.console.say("sending KILL signal to all processes...")
         send(-1, _signal.SIGKILL)
         self.children.wait_for_all(KILLED_WITHIN)
+
+    def _sync(self) -> None:
         if not flags.is_set(flags.NOSYNC):
             os.sync()
-        reboot = self.restart or flags.is_set(flags.REBOOT)
+
+    def _go(self) -> None:
+        try:
+            reboot = self.restart or flags.is_set(flags.REBOOT)
+        except Exception as error:
+            self.console.survive(error)
+            reboot = False
         halt = os.path.exists(request.HALT)
         if self.contained:
             self.console.say("system reboot." if reboot else "power off...")
@@ -237,8 +252,6 @@ class Process1:
         if not halt:
             self._leave("power off...", kernel.POWER_OFF)
         self._leave("system halt.", kernel.HALT)
-        while True:  # there is nothing left to do, and nobody to return to
-            self.children.pause(LAST_WORDS)
 
     def _leave(self, last_words: str, command: int) -> None:
         """Have the kernel do COMMAND, from a child: process 1 must not end before."""
@@ -247,8 +260,10 @@ class Process1:
             pid = os.fork()
         except OSError:
             pid = -1
-        if pid <= 0:
-            kernel.leave(command)
+        try:
+            if pid <= 0:
+                kernel.leave(command)
+        finally:
             if not pid:
                 os._exit(0)
         self.children.pause(LAST_WORDS)
@@ -275,15 +290,19 @@ def main() -> int:
     if os.getpid() != 1:
         Console(own=False).say("fatal", "must be run as process no 1.")
         return NOT_FIRST
-    kernel.name(b"runit")
-    environment.restore()
-    title.show(b"runit", b"runit", title.area())
-    signals.cleanse()
-    try:
-        os.setsid()
-        os.chdir("/")
-    except OSError:
-        pass
+    preparations: tuple[Callable[[], object], ...] = (
+        lambda: kernel.name(b"runit"),
+        environment.restore,
+        lambda: title.show(b"runit", b"runit", title.area()),
+        signals.cleanse,
+        os.setsid,
+        lambda: os.chdir("/"),
+    )
+    for prepare in preparations:
+        try:
+            prepare()
+        except Exception:
+            continue  # none of it is worth a machine
     return Process1().run()
 
 

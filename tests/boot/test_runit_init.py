@@ -93,7 +93,7 @@ def test_what_cannot_be_written_is_told_alike(
         program = PROGRAMS[kind]["runit-init"]
         script = f"alias now=\n{first}\nnow {program} {words} >&2; echo code $? >&2; exit 0"
         machine = firsts({"2": script}, kind=kind, read_only=True, run="size=64k")
-        assert machine.end() == OFF
+        machine.end()
         said[kind] = machine.text()
     # C's has lost the reason when the file system is read-only.
     reason = ": file descriptor not open"

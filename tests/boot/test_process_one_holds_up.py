@@ -1,0 +1,354 @@
+"""Process 1 where C's does otherwise, and where machines are broken."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+from firsts import DOWN, KILL, OFF, REFUSED, RESTART, RESTARTED, SKIP, First, lines, stage
+from masks import masks
+
+Make = Callable[..., First]
+
+ALL = lines(*stage(1), *stage(2), *stage(3), *DOWN)
+CAD = "/etc/runit/ctrlaltdel"
+CTRL_ALT_DEL = ("ctrl-alt-del request...", f"enter stage: {CAD}", f"leave stage: {CAD}")
+AGAIN = ("warning: killing all processes in stage 2...", "warning: restarting.")
+STOPIT = ": >/run/runit.stopit; chmod 100 /run/runit.stopit"
+WAIT = "read x </gate"
+LEAVE = f"{WAIT}; exit 0"
+SULOGIN = "#!/bin/sh\necho $$ $(ps -o sid=,tty= -p $$) >>/shell\n"
+
+
+def crashed(number: int) -> str:
+    return f"warning: child crashed: /etc/runit/{number}"
+
+
+def broken(name: str, words: str) -> str:
+    return f"fatal: unable to start child: /etc/runit/{name}: {words}"
+
+
+# Crashes, as upstream's tells them: Debian's does not notice
+
+
+def test_a_crash_of_stage_1_skips_stage_2(firsts: Make) -> None:
+    machine = firsts({"1": "kill -KILL $$"})
+    assert machine.end() == OFF
+    assert machine.text() == lines(*stage(1, crashed(1)), SKIP, *stage(3), *DOWN)
+
+
+def test_stage_2_starts_again_after_a_crash(firsts: Make) -> None:
+    left = "cat /left & echo $! >/run/pid; : >/run/second; kill -SEGV $$"
+    second = "[ -d /proc/$(cat /run/pid) ] && echo alive >/said; exit 0"
+    script = f"if [ ! -e /run/second ]; then {left}; else {second}; fi"
+    machine = firsts({"2": script}, fifos=["left"])
+    assert machine.end() == OFF
+    first = ("enter stage: /etc/runit/2", crashed(2), *AGAIN)
+    assert machine.text() == lines(*stage(1), *first, *stage(2), *stage(3), *DOWN)
+    assert machine.read("said") == ""
+
+
+def test_what_left_the_group_but_not_the_session_of_stage_2_is_killed(firsts: Make) -> None:
+    left = "set -m; cat /left & echo $! >/run/pid; : >/run/second; exit 111"
+    second = "[ -d /proc/$(cat /run/pid) ] && echo alive >/said; exit 0"
+    script = f"if [ ! -e /run/second ]; then {left}; else {second}; fi"
+    machine = firsts({"2": script}, fifos=["left"])
+    assert machine.end() == OFF
+    assert machine.read("said") == ""
+
+
+def test_stage_2_starts_once_a_second_at_most(firsts: Make) -> None:
+    note = "date +%s%N >>/starts; [ $(wc -l </starts) -lt 3 ] && exit 111; exit 0"
+    machine = firsts({"2": note})
+    assert machine.end() == OFF
+    starts = [int(line) for line in machine.read("starts").split()]
+    # Its own start takes longer once than another time, but never a quarter second less.
+    assert all(after - before > 75e7 for before, after in pairwise(starts))
+
+
+def test_a_power_failure_ends_the_pause_before_stage_2_starts_again(firsts: Make) -> None:
+    machine = firsts({"2": "kill -PWR 1; exit 111"})
+    assert machine.end() == OFF
+    assert "restarting" not in machine.text()
+    assert machine.text().endswith(lines(*stage(3), *DOWN))
+
+
+def test_a_crash_of_stage_3_is_told(firsts: Make) -> None:
+    machine = firsts({"3": "kill -KILL $$"})
+    assert machine.end() == OFF
+    assert machine.text() == lines(*stage(1), *stage(2), *stage(3, crashed(3)), *DOWN)
+
+
+# Insisting
+
+
+def test_a_second_int_in_stage_1_kills_it_and_restarts(firsts: Make) -> None:
+    machine = firsts({"1": f"trap '' INT TERM; {WAIT}", "2": ": >/two"}, fifos=["gate"])
+    machine.at("gate")
+    machine.signal(signal.SIGINT, signal.SIGINT)
+    assert machine.end() == RESTARTED
+    killed = "warning: killing all processes in stage 1..."
+    one = stage(1, REFUSED, REFUSED, killed, crashed(1))
+    assert machine.text() == lines(*one, SKIP, *stage(3), *RESTART)
+    assert not (machine.root / "two").exists()
+
+
+def test_a_second_int_in_stage_3_kills_it_and_goes_on(firsts: Make) -> None:
+    machine = firsts({"3": f"trap '' INT TERM; {WAIT}"}, fifos=["gate"])
+    machine.at("gate")
+    machine.signal(signal.SIGINT, signal.SIGINT)
+    assert machine.end() == OFF
+    killed = "warning: killing all processes in stage 3..."
+    three = stage(3, REFUSED, REFUSED, killed, crashed(3))
+    assert machine.text() == lines(*stage(1), *stage(2), *three, *DOWN)
+
+
+def test_other_signals_do_not_insist(firsts: Make) -> None:
+    machine = firsts({"1": LEAVE}, fifos=["gate"])
+    gate = machine.at("gate")
+    machine.signal(signal.SIGINT, signal.SIGCONT, signal.SIGPWR, signal.SIGCONT)
+    machine.settle()
+    os.close(gate)
+    assert machine.end() == OFF
+    assert machine.text() == lines(*stage(1, *[REFUSED] * 4), *stage(2), *stage(3), *DOWN)
+
+
+def test_one_int_in_each_of_two_stages_does_not_insist(firsts: Make) -> None:
+    machine = firsts({"1": LEAVE, "3": "read x </other; exit 0"}, fifos=["gate", "other"])
+    for name in ("gate", "other"):
+        gate = machine.at(name)
+        machine.signal(signal.SIGINT)
+        os.close(gate)
+    assert machine.end() == OFF
+    three = stage(3, REFUSED)
+    assert machine.text() == lines(*stage(1, REFUSED), *stage(2), *three, *DOWN)
+
+
+def test_a_second_int_ends_a_ctrlaltdel_that_hangs(firsts: Make) -> None:
+    stages = {"2": WAIT, "ctrlaltdel": f"trap '' INT TERM; {STOPIT}; read x </hang"}
+    machine = firsts(stages, fifos=["gate", "hang"])
+    machine.at("gate")
+    machine.signal(signal.SIGINT)
+    machine.at("hang")
+    machine.signal(signal.SIGINT)
+    assert machine.end() == OFF
+    assert machine.text() == lines(*stage(1), *stage(2, *CTRL_ALT_DEL), *stage(3), *DOWN)
+
+
+# Flags
+
+
+def test_stopit_beside_the_stages_counts_too(firsts: Make) -> None:
+    flag = ": >/etc/runit/stopit; chmod 100 /etc/runit/stopit"
+    machine = firsts({"2": f"{flag}; {WAIT}"}, fifos=["gate"])
+    machine.at("gate")
+    machine.signal(signal.SIGCONT)
+    assert machine.end() == OFF
+    assert machine.text() == ALL
+    assert (machine.root / "etc/runit/stopit").stat().st_mode & 0o777 == 0
+
+
+def test_the_reboot_flag_beside_the_stages_counts_too(firsts: Make) -> None:
+    assert firsts({"2": "cd /etc/runit; : >reboot; chmod 100 reboot"}).end() == RESTARTED
+
+
+def test_flags_are_reached_through_links_on_a_read_only_root(firsts: Make) -> None:
+    links = {f"/run/state/{name}": f"/etc/runit/{name}" for name in ("stopit", "reboot")}
+    script = f"/suite/bin/runit-init 6 >&2; rm -f /run/runit.*; {WAIT}"
+    machine = firsts({"2": script}, read_only=True, run="size=64k", fifos=["gate"], links=links)
+    assert machine.end() == RESTARTED
+    assert machine.text() == lines(*stage(1), *stage(2), *stage(3), *RESTART)
+
+
+def test_it_halts_where_halt_asked_for_that(firsts: Make) -> None:
+    machine = firsts({"2": "mkdir -p /run/runit; : >/run/runit/halt"})
+    assert machine.end() == OFF
+    halted = (KILL, "system halt.")
+    assert machine.text() == lines(*stage(1), *stage(2), *stage(3), *halted)
+
+
+@pytest.mark.parametrize("nosync", [True, False])
+def test_nosync_leaves_the_disks_alone(firsts: Make, nosync: bool) -> None:
+    machine = firsts({"nosync": b"" if nosync else None}, program="/spy", files={"spy": SPY})
+    assert machine.end() == OFF
+    assert machine.read("synced") == ("" if nosync else "yes")
+
+
+# What the stages are given
+
+
+def test_stage_1_has_a_session_too_but_takes_no_terminal(firsts: Make) -> None:
+    machine = firsts({"1": "cat /proc/$$/stat >/stat"})
+    assert machine.end() == OFF
+    process, _, rest = machine.read("stat").partition(" ")
+    _state, parent, group, session, terminal = rest.rpartition(")")[2].split()[:5]
+    assert (parent, group, session, terminal) == ("1", process, process, "0")
+
+
+@pytest.mark.parametrize("name", ["1", "2", "3", "ctrlaltdel"])
+def test_a_stage_inherits_no_ignored_signal(firsts: Make, name: str) -> None:
+    look = "cat /proc/self/status >/status"
+    stages = {"2": LEAVE if name == "ctrlaltdel" else ""} | {name: look}
+    ignored = (signal.SIGCONT, signal.SIGHUP, signal.SIGPIPE, signal.SIGTERM, signal.SIGUSR1)
+    machine = firsts(stages, ignored=ignored, fifos=["gate"])
+    if name == "ctrlaltdel":
+        gate = machine.at("gate")
+        machine.signal(signal.SIGINT)
+        machine.told(f"leave stage: {CAD}\n")
+        os.close(gate)
+    assert machine.end() == OFF
+    assert masks(machine.read("status")) == {"SigIgn": 0, "SigBlk": 0}
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_stage_may_wait_for_the_console(firsts: Make, number: int) -> None:
+    look = "for i in 0 1 2; do grep flags: /proc/$$/fdinfo/$i; done >/info"
+    machine = firsts({str(number): look})
+    assert machine.end() == OFF
+    modes = [int(line.split()[1], 8) for line in machine.read("info").splitlines()]
+    assert [mode & os.O_NONBLOCK for mode in modes[1:]] == [0, 0]
+    assert modes[0] & os.O_NONBLOCK == 0 or number != 1
+
+
+def test_a_stage_works_in_the_root_directory(firsts: Make) -> None:
+    machine = firsts({"2": "pwd >/said"})
+    assert machine.end() == OFF
+    assert machine.read("said") == "/\n"
+
+
+# Missing and broken
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "file does not exist"),
+        (b"echo no\n", "access denied"),
+        ("#!/no/such/shell\n", "file does not exist"),
+        ("#!/etc/passwd\n", "access denied"),
+    ],
+)
+def test_a_stage_1_that_cannot_be_started_lets_somebody_in(
+    firsts: Make, content: str | bytes | None, words: str
+) -> None:
+    machine = firsts({"1": content}, shell=SULOGIN)
+    assert machine.end() == OFF
+    shell = "warning: starting /sbin/sulogin on the console..."
+    one = stage(1, broken("1", words), shell)
+    assert machine.text() == lines(*one, *stage(2), *stage(3), *DOWN)
+    pid, session, _terminal = machine.read("shell").split()
+    assert pid == session
+
+
+def test_a_stage_2_that_cannot_be_started_is_tried_again_afterwards(firsts: Make) -> None:
+    repair = SULOGIN + "printf '#!/bin/sh\\n' >/etc/runit/2; chmod 755 /etc/runit/2\n"
+    machine = firsts({"2": None}, shell=repair)
+    assert machine.end() == OFF
+    shell = "warning: starting /sbin/sulogin on the console..."
+    first = ("enter stage: /etc/runit/2", broken("2", "file does not exist"), shell)
+    failed = "warning: child failed: /etc/runit/2"
+    assert machine.text() == lines(*stage(1), *first, failed, *AGAIN, *stage(2), *stage(3), *DOWN)
+
+
+def test_a_stage_3_that_cannot_be_started_is_told_and_left_out(firsts: Make) -> None:
+    machine = firsts({"3": b"no\n"}, shell=SULOGIN)
+    assert machine.end() == OFF
+    assert machine.text() == lines(
+        *stage(1), *stage(2), *stage(3, broken("3", "access denied")), *DOWN
+    )
+    assert machine.read("shell") == ""
+
+
+# Storms
+
+
+def test_a_storm_of_signals_leaves_stage_2_running(firsts: Make) -> None:
+    machine = firsts({"2": f"{WAIT}; echo still >/said; exit 0"}, fifos=["gate"])
+    gate = machine.at("gate")
+    process = machine.pid
+    sent = (signal.SIGCONT, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
+    caught = int(machine.status()["SigCgt:"], 16)
+    for count in range(1000):
+        number = sent[count % len(sent)]
+        if caught >> number - 1 & 1:  # the others the kernel drops, from inside
+            os.kill(process, number)
+        os.kill(process, signal.SIGCHLD)
+    machine.settle()
+    os.close(gate)
+    assert machine.end() == OFF
+    assert machine.read("said") == "still\n"
+    assert machine.text() == ALL
+
+
+# What cannot happen
+
+LAUNCHER = """#!{python} -IBS
+import posix, sys
+sys.path.append("/suite/package")
+def broken(*_words, **_more):
+    raise ZeroDivisionError("what cannot happen")
+{code}
+from runit.boot.runit import main
+posix._exit(main())
+"""
+
+
+def launcher(code: str) -> dict[str, str]:
+    from runit.launchers import interpreter
+
+    return {"spy": LAUNCHER.format(python=interpreter(), code=code)}
+
+
+SPY = launcher("import os\nos.sync = lambda: open('/synced', 'w').write('yes')")["spy"]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from runit.boot import flags; flags.is_set = broken",
+        "from runit.boot.runit import Process1; Process1._insists = broken",
+        "from runit.boot.runit import Process1; Process1._tell_failure = broken",
+        "from runit.boot import stages; stages.has_ctrl_alt_del = broken",
+        "from runit.boot.children import Children; Children.pause = broken",
+        "from runit.boot.children import Children; Children.wait_for_all = broken",
+        "from runit.process import title; title.show = broken",
+        "from runit.process import environment; environment.restore = broken",
+    ],
+)
+def test_no_exception_ends_it(firsts: Make, code: str) -> None:
+    stages = {"2": f"{STOPIT}; {WAIT}; exit 0"}
+    machine = firsts(stages, program="/spy", files=launcher(code), fifos=["gate"])
+    gate = machine.at("gate")
+    machine.signal(signal.SIGINT, signal.SIGCONT, signal.SIGPWR)
+    os.close(gate)
+    assert machine.end() == OFF
+    assert "Traceback" not in machine.text()
+    assert "enter stage: /etc/runit/3" in machine.text()
+
+
+def test_an_exception_is_told_in_one_line(firsts: Make) -> None:
+    code = "from runit.boot import flags; flags.is_set = broken"
+    machine = firsts(program="/spy", files=launcher(code))
+    assert machine.end() == OFF
+    told = [line for line in machine.text().splitlines() if "unexpected" in line]
+    assert told[0].startswith("- runit: warning: unexpected: broken ")
+    assert told[0].endswith(": ZeroDivisionError('what cannot happen')")
+
+
+def test_it_goes_through_its_stages_without_ctypes(firsts: Make) -> None:
+    code = "sys.modules['ctypes'] = None"
+    machine = firsts(program="/spy", files=launcher(code))
+    machine.told("power off...\n")
+    assert machine.text().startswith(ALL)
+    assert machine.process.poll() is None
+
+
+def test_it_never_ends_where_the_kernel_refuses_everything(firsts: Make) -> None:
+    code = "from runit.boot import kernel; kernel.leave = lambda command: None"
+    machine = firsts(program="/spy", files=launcher(code))
+    machine.told("system halt.\n")
+    machine.settle()
+    assert machine.process.poll() is None
