@@ -84,12 +84,11 @@ os.execve(told["command"][0], told["command"], environment)
 
 def may(user: bool = False) -> str:
     """Why such a machine cannot be had: nothing if it can."""
-    words = _unshare(user, mount_only=True)
     if os.geteuid() != 0 and not user:
         return "needs root"
     if shutil.which("unshare") is None:
         return "unshare is not installed"
-    done = subprocess.run([*words, "true"], capture_output=True, check=False)
+    done = subprocess.run([*_unshare(user), "true"], capture_output=True, check=False)
     return "" if done.returncode == 0 else "needs PID and mount namespaces of its own"
 
 
@@ -98,7 +97,7 @@ def has_runit() -> bool:
     return has_reference("runit") and all(map(os.path.exists, PROGRAMS["reference"].values()))
 
 
-def _unshare(user: bool, mount_only: bool = False) -> list[str]:
+def _unshare(user: bool) -> list[str]:
     words = [
         "unshare",
         "--fork",
@@ -112,8 +111,6 @@ def _unshare(user: bool, mount_only: bool = False) -> list[str]:
         words += ["--user", "--map-root-user"]
         if os.geteuid() == 0:
             words[:0] = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-        if mount_only:
-            words.remove("--propagation=private")
     return words
 
 
@@ -266,20 +263,24 @@ class First:
     @property
     def pid(self) -> int:
         """The pid of process 1, as it is outside."""
+        if self._pid:
+            return self._pid
+        assert self.process.poll() is None, "the machine has ended"
         path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        self._pid = self._pid or int(wait_for(lambda: path.read_text().split(), "process 1")[0])
+        self._pid = int(wait_for(lambda: path.read_text().split(), "process 1")[0])
         return self._pid
 
     def signal(self, *numbers: int) -> None:
         """Send signals to process 1, each when the one before was taken."""
         for number in numbers:
-            with suppress(ProcessLookupError):  # it may end of the one before
-                os.kill(self.pid, number)
+            if self.process.poll() is None:  # it may end of the one before
+                with suppress(ProcessLookupError):
+                    os.kill(self.pid, number)
             self.settle()
 
     def send_from_inside(self, number: int) -> int:
         """Send a signal to process 1 as a process of its machine would; kill's exit code."""
-        inside = ["nsenter", f"--target={self.pid}", "--pid", "kill", f"-{number}", "1"]
+        inside = ["nsenter", f"--target={self.pid}", "--pid", "sh", "-c", f"kill -{number} 1"]
         return subprocess.run(inside, check=False).returncode
 
     def wait_until_alone(self, count: int) -> None:
