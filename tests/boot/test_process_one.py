@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
-from firsts import DOWN, OFF, REFUSED, RESTART, RESTARTED, SKIP, First, lines, stage
+from firsts import DOWN, OFF, PROGRAMS, REFUSED, RESTART, RESTARTED, SKIP, First, lines, stage
 from masks import masks
+from support import DEADLINE
 
 Make = Callable[..., First]
 
@@ -31,6 +33,14 @@ def test_the_stages_run_in_order_then_the_power_goes_off(either: Make) -> None:
 def test_runit_init_is_process_1_too(either: Make) -> None:
     machine = either(program="runit-init")
     assert machine.end() == OFF
+    assert machine.text() == ALL
+
+
+def test_it_does_nothing_where_it_is_not_process_1(either: Make) -> None:
+    program = PROGRAMS[either.keywords["kind"]]["runit"]
+    machine = either({"2": f"{program} >/said 2>&1; echo $? >>/said"})
+    assert machine.end() == OFF
+    assert machine.read("said") == "- runit: fatal: must be run as process no 1.\n111\n"
     assert machine.text() == ALL
 
 
@@ -375,6 +385,19 @@ def test_it_needs_nothing_to_write_to(either: Make) -> None:
     os.close(machine.at("gate"))
     assert machine.end() == OFF
     assert machine.text() == ALL
+
+
+def test_a_console_that_takes_nothing_does_not_stop_it(either: Make) -> None:
+    machine = either({"2": WAIT}, fifos=["gate"])
+    machine.at("gate")
+    console = os.open(machine.console.name, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    for size in (4096, 1):
+        with suppress(BlockingIOError):
+            while os.write(console, b"x" * size):
+                pass
+    machine.signal(signal.SIGPWR)
+    assert machine.process.wait(DEADLINE) == OFF
+    os.close(console)
 
 
 def test_it_needs_no_console(either: Make) -> None:

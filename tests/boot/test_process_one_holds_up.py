@@ -127,6 +127,16 @@ def test_one_int_in_each_of_two_stages_does_not_insist(firsts: Make) -> None:
     assert machine.text() == lines(*stage(1, REFUSED), *stage(2), *three, *DOWN)
 
 
+def test_two_ints_far_apart_do_not_insist(firsts: Make) -> None:
+    code = "from runit.boot import runit; runit.INSIST_WITHIN = 0"
+    machine = firsts({"1": LEAVE}, program="/spy", files=launcher(code), fifos=["gate"])
+    gate = machine.at("gate")
+    machine.signal(signal.SIGINT, signal.SIGINT)
+    os.close(gate)
+    assert machine.end() == OFF
+    assert machine.text() == lines(*stage(1, REFUSED, REFUSED), *stage(2), *stage(3), *DOWN)
+
+
 def test_a_second_int_ends_a_ctrlaltdel_that_hangs(firsts: Make) -> None:
     stages = {"2": WAIT, "ctrlaltdel": f"trap '' INT TERM; {STOPIT}; read x </hang"}
     machine = firsts(stages, fifos=["gate", "hang"])
