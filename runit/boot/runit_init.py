@@ -7,15 +7,51 @@ import posix
 DOWN = {b"0": False, b"6": True}
 FATAL = 111
 
+SHELLS = (b"/sbin/sulogin", b"/bin/sh")
+"""Who is called where this suite cannot be loaded."""
+
 
 def main() -> int:
     """Command line; see the manual page."""
     if posix.getpid() == 1:
-        # In this interpreter: a second start would take longer than all the rest.
-        from runit.boot.runit import main as first
+        try:
+            # In this interpreter: a second start would take longer than all the rest.
+            from runit.boot.runit import main as first
 
-        return first()
+            return first()
+        except BaseException as error:  # a damaged installation, or worse
+            return _rescue(error)
     return _ask()
+
+
+def _rescue(error: BaseException) -> int:
+    """What is left when process 1 cannot even begin: shells, one after the other.
+
+    In a container somebody else decides what then: returns.
+    """
+    words = repr(error).encode("utf-8", "replace")
+    posix.write(2, b"- runit: fatal: unable to begin: " + words + b"\n")
+    if posix.environ.get(b"container"):
+        return FATAL
+    while True:
+        pid = posix.fork()
+        if not pid:
+            _become_shell()
+        while posix.wait()[0] != pid:
+            continue
+
+
+def _become_shell() -> None:
+    import time
+
+    posix.setsid()
+    for shell in SHELLS:
+        try:
+            posix.execv(shell, [shell])
+        except OSError:
+            continue
+    time.sleep(1)  # there is none, and it is asked again
+    posix._exit(FATAL)
 
 
 def _ask() -> int:

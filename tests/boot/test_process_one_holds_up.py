@@ -10,6 +10,7 @@ from itertools import pairwise
 import pytest
 from firsts import DOWN, KILL, OFF, REFUSED, RESTART, RESTARTED, SKIP, First, lines, stage
 from masks import masks
+from support import wait_for
 
 Make = Callable[..., First]
 
@@ -362,3 +363,17 @@ def test_it_never_ends_where_the_kernel_refuses_everything(firsts: Make) -> None
     machine.told("system halt.\n")
     machine.settle()
     assert machine.process.poll() is None
+
+
+def test_a_damaged_installation_lets_somebody_in_again_and_again(firsts: Make) -> None:
+    damaged = (
+        "#!{python} -IBS\nimport posix, sys\nsys.path.append('/suite/package')\n"
+        "sys.modules['runit.boot.children'] = None\n"
+        "from runit.boot.runit_init import main\nposix._exit(main())\n"
+    )
+    from runit.launchers import interpreter
+
+    files = {"spy": damaged.format(python=interpreter())}
+    machine = firsts(program="/spy", files=files, shell="#!/bin/sh\necho $$ >>/shell\n")
+    wait_for(lambda: len(machine.read("shell").split()) > 2)
+    machine.kill()
