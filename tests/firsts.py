@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -328,7 +329,10 @@ class First:
             return ""
 
     def text(self) -> str:
-        """What was written to the console so far, but for the first line, the banner's."""
+        """What was written to the console so far, but for the first line, the banner's.
+
+        Not to be asked while process 1 may write: it does not wait for who writes, too.
+        """
         seen = b"\0seen\0"
         os.write(self.console.slave, seen)
         text = self.console.read(seen)
@@ -336,20 +340,17 @@ class First:
         first, _, rest = text.decode().partition("\n")
         return rest if first.endswith("booting.") else first + _ + rest
 
-    def told(self, line: str) -> str:
-        """Wait for a line on the console; all of the text."""
+    def told(self, line: str) -> None:
+        """Wait for a line on the console."""
         self.console.read(line.encode())
-        return self.text()
 
     def end(self) -> int:
         """Wait for the end of the machine; how it ended."""
         end = time.monotonic() + DEADLINE
         while self.process.poll() is None:  # what is written must not wait for us
-            self.text()
-            try:
-                self.process.wait(0.05)
-            except subprocess.TimeoutExpired:
-                assert time.monotonic() < end, (self.text(), self.read("errors"))
+            if select.select([self.console.master], [], [], 0.05)[0]:
+                self.console.text += os.read(self.console.master, 65536)
+            assert time.monotonic() < end, (self.console.text, self.read("errors"))
         return int(self.process.returncode)
 
     def kill(self) -> None:
