@@ -358,7 +358,8 @@ class First:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        self.console.close()
+        with suppress(OSError):  # closed before
+            self.console.close()
 
 
 def lines(*texts: str) -> str:
