@@ -166,6 +166,7 @@ class First:
     ) -> None:
         self.root = root
         self._pid = 0
+        self.ended = False
         self.console = Terminal()
         build(root, dict.fromkeys(("dev", "proc", "run", "tmp", "etc", "suite")))
         build(root, {"dev/null": "", "etc/passwd": "root:x:0:0::/:/bin/sh\n", "errors": ""})
@@ -354,12 +355,14 @@ class First:
         return int(self.process.returncode)
 
     def kill(self) -> None:
-        """End it, however it is."""
+        """End it, however it is; once more does no harm."""
+        if self.ended:
+            return
+        self.ended = True
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        with suppress(OSError):  # closed before
-            self.console.close()
+        self.console.close()
 
 
 def lines(*texts: str) -> str:
