@@ -1,7 +1,7 @@
 """The console of process 1: where it speaks, and where a person can be let in.
 
 A line goes to /dev/console, opened anew for each: it may have come or gone since.  No
-terminal may stop process 1, so what it does not take at once is dropped.  In a
+terminal may stop process 1, so what it does not take in a moment is dropped.  In a
 container the console is standard error, and is left alone.
 """
 
@@ -10,12 +10,16 @@ from __future__ import annotations
 import fcntl
 import os
 import termios
+import time
 
 from runit.message import Text, line
 
 CONSOLE = b"/dev/console"
 SPEAK = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY
 LISTEN = os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY
+
+PATIENCE = 0.1
+"""Seconds for which a line is tried again that the console does not take."""
 
 SHELLS = (b"/sbin/sulogin", b"/usr/sbin/sulogin", b"/bin/sh", b"/usr/bin/sh")
 """Whom to call when a stage cannot be started; root's password is asked if it can be."""
@@ -45,10 +49,18 @@ class Console:
         """Print one line in runit's form, ``- runit: PARTS``.  Never raises."""
         if self.own:
             _put(CONSOLE, SPEAK, (2,))
-        try:
-            os.write(2, b"- runit: " + line(*parts, error=error))
-        except OSError:
-            pass
+        text = b"- runit: " + line(*parts, error=error)
+        end = time.monotonic() + PATIENCE
+        while True:
+            try:
+                os.write(2, text)
+            except BlockingIOError:  # full, or somebody else writes at this very moment
+                if time.monotonic() < end:
+                    time.sleep(PATIENCE / 10)
+                    continue
+            except OSError:
+                pass
+            return
 
     def warn(self, *parts: Text, error: OSError | int | None = None) -> None:
         """As `say`, as a warning."""
