@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Generator
@@ -16,6 +17,18 @@ from support import REFERENCE, Suite, has_reference
 from runit.launchers import interpreter
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_configure() -> None:
+    """What children see is compared, so whoever started us may not have a say in it.
+
+    nohup ignores HUP, a shell without job control lets `&` ignore INT and QUIT.
+    """
+    for number in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:
+        if signal.getsignal(number) == signal.SIG_IGN:
+            at_start = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+            signal.signal(number, at_start)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 @pytest.hookimpl(wrapper=True)

@@ -21,9 +21,9 @@ from pathlib import Path
 from types import MappingProxyType
 
 from oldworld import Terminal
-from support import DEADLINE, build, has_reference, wait_for
+from support import DEADLINE, anyones_interpreter, build, has_reference, wait_for
 
-from runit.launchers import BIN, SBIN, interpreter, write
+from runit.launchers import BIN, SBIN, write
 
 RESTARTED, OFF = -signal.SIGHUP, -signal.SIGINT
 """How the namespace ends when its process 1 restarts the machine, or turns it off."""
@@ -118,7 +118,7 @@ def _unshare(user: bool) -> list[str]:
 def make_suite(directory: Path) -> Path:
     """The programs in bin, beside the package, that a machine has as /suite."""
     directory.chmod(0o755)
-    write(directory / "bin", BIN | SBIN, "/suite/package", interpreter())
+    write(directory / "bin", BIN | SBIN, "/suite/package", anyones_interpreter())
     return directory
 
 
@@ -202,7 +202,15 @@ class First:
             "environment": environment,
             "command": [PROGRAMS[kind].get(program, program), *arguments],
         }
-        words = [*around, *_unshare(user), interpreter(), "-IBS", "-c", AGENT, json.dumps(told)]
+        words = [
+            *around,
+            *_unshare(user),
+            anyones_interpreter(),
+            "-IBS",
+            "-c",
+            AGENT,
+            json.dumps(told),
+        ]
         with (root / "errors").open("ab") as errors:
             self.process = subprocess.Popen(
                 words,
@@ -223,7 +231,7 @@ class First:
             elif path.is_dir():
                 (self.root / name).mkdir()
                 binds.append((str(path), str(path)))
-        if not Path(interpreter()).is_relative_to("/usr"):
+        if not Path(anyones_interpreter()).is_relative_to("/usr"):
             (self.root / sys.base_prefix[1:]).mkdir(parents=True)
             binds.append((sys.base_prefix, sys.base_prefix))
         return binds

@@ -19,10 +19,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from support import DEADLINE, build
+from support import DEADLINE, anyones_interpreter, build
 
 from runit.boot import utmp
-from runit.launchers import LFS, interpreter, write
+from runit.launchers import LFS, write
 
 # Its own network, too: some of these commands take interfaces down.
 NAMESPACES = ("unshare", "--mount", "--pid", "--net", "--uts", "--ipc", "--fork")
@@ -165,7 +165,7 @@ class Machine:
         build(root, stages)
         self.process = subprocess.Popen(
             [*NAMESPACES, "--propagation=private", "--kill-child"]
-            + [interpreter(), "-IS", "-c", AGENT, root, comm, self.console.name, suite],
+            + [anyones_interpreter(), "-IS", "-c", AGENT, root, comm, self.console.name, suite],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -271,7 +271,7 @@ class Machine:
 
 def write_programs(suite: Path) -> Path:
     """The programs that only a machine's installation has, beside SUITE/package."""
-    write(suite / "bin", LFS, f"{SUITE}/package", interpreter())
+    write(suite / "bin", LFS, f"{SUITE}/package", anyones_interpreter())
     return suite
 
 

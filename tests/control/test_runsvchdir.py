@@ -228,13 +228,14 @@ def test_on_a_read_only_root_the_link_in_run_changes(ours: Suite, tmp_path: Path
 
 INTO_RUN = """
 set -e
-mount -t tmpfs none /run
-mkdir -p /run/runit/runsvdir
-ln -s "$1/multi" /run/runit/runsvdir/current
-ln -sfn /run/runit/runsvdir/current "$1/current"
+mkdir -p "$3"
+mount -t tmpfs none "$3"
+mkdir -p "$3/runit/runsvdir"
+ln -s "$1/multi" "$3/runit/runsvdir/current"
+ln -sfn "$3/runit/runsvdir/current" "$1/current"
 RUNSVDIR="$1" "$2" single
 RUNSVDIR="$1" "$2" single
-cd /run/runit/runsvdir
+cd "$3/runit/runsvdir"
 readlink current previous
 """
 
@@ -243,8 +244,10 @@ def test_a_link_into_run_stays_and_what_is_there_changes(ours: Suite, runlevels:
     if subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode:
         pytest.skip("no mount namespace can be made here")
     program = ours.program("runsvchdir")
+    installed = os.environ.get("PYRUNIT_BIN")  # into a prefix, with a run directory of its own
+    run = str(Path(installed).parent / "run") if installed else "/run"
     done = subprocess.run(
-        ["unshare", "--mount", "sh", "-c", INTO_RUN, "-", runlevels, program],
+        ["unshare", "--mount", "sh", "-c", INTO_RUN, "-", runlevels, program, run],
         capture_output=True,
         text=True,
     )
@@ -255,7 +258,7 @@ def test_a_link_into_run_stays_and_what_is_there_changes(ours: Suite, runlevels:
         str(runlevels / "single"),
         str(runlevels / "multi"),
     ]
-    assert links(runlevels) == {"current": "/run/runit/runsvdir/current"}
+    assert links(runlevels) == {"current": f"{run}/runit/runsvdir/current"}
 
 
 @pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
