@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 from firsts import DOWN, KILL, OFF, REFUSED, RESTART, RESTARTED, SKIP, First, lines, stage
 from masks import masks
-from support import wait_for
+from support import anyones_interpreter, wait_for
 
 Make = Callable[..., First]
 
@@ -308,9 +308,7 @@ posix._exit(main())
 
 
 def launcher(code: str) -> dict[str, str]:
-    from runit.launchers import interpreter
-
-    return {"spy": LAUNCHER.format(python=interpreter(), code=code)}
+    return {"spy": LAUNCHER.format(python=anyones_interpreter(), code=code)}
 
 
 SPY = launcher("import os\nos.sync = lambda: open('/synced', 'w').write('yes')")["spy"]
@@ -371,9 +369,7 @@ def test_a_damaged_installation_lets_somebody_in_again_and_again(firsts: Make) -
         "sys.modules['runit.boot.children'] = None\n"
         "from runit.boot.runit_init import main\nposix._exit(main())\n"
     )
-    from runit.launchers import interpreter
-
-    files = {"spy": damaged.format(python=interpreter())}
+    files = {"spy": damaged.format(python=anyones_interpreter())}
     machine = firsts(program="/spy", files=files, shell="#!/bin/sh\necho $$ >>/shell\n")
     wait_for(lambda: len(machine.read("shell").split()) > 2)
     machine.kill()
