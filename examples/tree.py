@@ -26,10 +26,11 @@ from pathlib import Path
 
 from runit.service import status
 
+INTERRUPTING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 LIBC = ctypes.CDLL(None)
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 """Seconds until something that should happen is said not to have happened."""
 
 
@@ -90,7 +91,7 @@ class Tree:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        for number in INTERRUPTING:
             signal.signal(number, signal.SIG_IGN)
         left = self.end()
         messages = self.messages()
@@ -135,7 +136,7 @@ class Tree:
 
     def start(self) -> None:
         """Start runsvdir, in a session of its own so that no Ctrl-C reaches it."""
-        with (self.root / "messages").open("ab") as messages:
+        with (self.root / "messages").open("ab") as messages, undisturbed() as mask:
             self.runsvdir = subprocess.Popen(
                 [self.bin / "runsvdir", "-P", self.current],
                 env=self.environment,
@@ -144,7 +145,7 @@ class Tree:
                 stdout=messages,
                 stderr=messages,
                 start_new_session=True,
-                preexec_fn=die_with_parent,  # noqa: PLW1509 (there are no threads here)
+                preexec_fn=lambda: die_with_parent(mask),  # noqa: PLW1509 (there are no threads here)
             )
 
     def end(self) -> list[str]:
@@ -230,9 +231,23 @@ class Tree:
         return f"the supervisors said:\n{last}" if last else "the supervisors said nothing"
 
 
-def die_with_parent() -> None:
+@contextmanager
+def undisturbed() -> Iterator[set[int]]:
+    """Have signals wait, so that none comes between a start and the note of it.
+
+    Yields those that waited before.
+    """
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTING)
+    try:
+        yield mask
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def die_with_parent(mask: set[int]) -> None:
     """In the child: have the kernel send HUP when the parent ends, however it does."""
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGHUP, 0, 0, 0)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def free_port() -> int:

@@ -45,7 +45,7 @@ def processes(shown: Installed) -> list[str]:
 
 def test_the_tour_sees_everything_happen(maker: Maker, shown: Installed) -> None:
     process = demo(maker, shown, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-    output = process.communicate(timeout=120)[0].decode()
+    output = process.communicate(timeout=240)[0].decode()
     assert process.returncode == 0, output
     assert "\nAll 12 steps happened, in " in output
     assert trees(shown) == []
@@ -56,7 +56,7 @@ def test_the_tour_fails_where_something_does_not_happen(maker: Maker, tmp_path: 
     broken = maker.install(tmp_path / "x")
     broken.program("sv").write_text("#!/bin/sh\necho nonsense\n")
     process = demo(maker, broken, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-    output = process.communicate(timeout=120)[0].decode()
+    output = process.communicate(timeout=240)[0].decode()
     assert process.returncode == 1
     assert "\nFAILED  expected: spare is down" in output
     assert "\n        seen: nonsense\n" in output
