@@ -15,9 +15,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from runit.launchers import interpreter
+
+if TYPE_CHECKING:
+    import pytest
 
 T = TypeVar("T")
 
@@ -44,6 +47,13 @@ def anyones_interpreter() -> str:
     if Path(debian).exists() and subprocess.run([debian, "-IS", "-c", version]).returncode == 0:
         return debian
     return own
+
+
+def needs(program: str) -> pytest.MarkDecorator:
+    """Skips a test where PROGRAM is not installed."""
+    import pytest  # benchmarks do without
+
+    return pytest.mark.skipif(not shutil.which(program), reason=f"{program} is not installed")
 
 
 def has_reference(*programs: str) -> bool:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support import Suite, build
+from support import Suite, build, needs
 
 FATAL = b"runsvchdir: fatal: "
 
@@ -261,7 +260,7 @@ def test_a_link_into_run_stays_and_what_is_there_changes(ours: Suite, runlevels:
     assert links(runlevels) == {"current": f"{run}/runit/runsvdir/current"}
 
 
-@pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
+@needs("strace")
 def test_it_need_not_know_where_it_is(ours: Suite, runlevels: Path) -> None:
     done = subprocess.run(
         ["strace", "-o/dev/null", "-etrace=getcwd", "-einject=getcwd:error=ENOENT"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from log.logs import current, everything, log, logging, old_logs
-from support import Suite, wait_for
+from support import Suite, needs, wait_for
 
 SCAN_ADDRESS = b"svlogd: warning: unable to scan ip address: "
 SCAN_PORT = b"svlogd: warning: unable to scan port number: "
@@ -134,6 +134,7 @@ def test_the_age_of_what_was_there_before_does_not_count(suite: Suite, tmp_path:
         assert not old_logs(directory)
 
 
+@needs("strace")
 def test_nobody_wakes_up_for_an_empty_log(ours: Suite, tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     command = ["strace", "-qq", "-e", "trace=poll", "-o", str(trace)]

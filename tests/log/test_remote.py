@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from log.logs import Run, current, log, logging, masked
-from support import Suite, wait_for
+from support import Suite, needs, wait_for
 
 NOWHERE = b"255.255.255.255:9"
 """Sending there needs a permission that svlogd does not ask for."""
@@ -62,6 +62,7 @@ def test_replaced_characters_are_sent_replaced(
     assert received(receiver, 1) == [b"a_b\n"]
 
 
+@needs("strace")
 def test_the_standard_port_is_syslogs(ours: Suite, tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     command = ["strace", "-qq", "-f", "-e", "trace=sendto", "-o", str(trace)]
@@ -88,6 +89,7 @@ def test_what_cannot_be_sent_is_told_in_the_log(
     assert done.text == b"".join(lines if letter == b"u" else lines[::2])
 
 
+@needs("strace")
 def test_without_a_socket_the_log_says_so(suite: Suite, tmp_path: Path) -> None:
     command = ["strace", "-qq", "-o", "/dev/null", "-e", "inject=socket:error=EMFILE"]
     with logging(suite, tmp_path / "log", config=b"u127.0.0.1:9\n", command=command) as work:

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from log.logs import Logging, everything, log, logging
-from support import Suite, wait_for
+from support import Suite, needs, wait_for
 
 from runit.service.tai64n import label
 
@@ -105,6 +105,7 @@ def test_times_never_go_back(ours: Suite, tmp_path: Path) -> None:
     assert [line[26:] for line in written] == expected
 
 
+@needs("strace")
 def test_it_sleeps_until_there_is_something_to_do(ours: Suite, tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     command = ["strace", "-qq", "-o", str(trace), "-e", "trace=poll,read,write"]

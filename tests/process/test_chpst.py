@@ -17,10 +17,9 @@ from pathlib import Path
 
 import masks
 import pytest
-from support import Suite, build, wait_for
+from support import Suite, build, needs, wait_for
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may do that")
-needs_strace = pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
 FATAL = b"chpst: fatal: "
 
 
@@ -604,7 +603,7 @@ def test_an_inherited_ignored_pipe_signal_is_cleared(ours: Suite) -> None:
     assert masks_of(ours, restore_signals=False) == {"SigIgn": 0, "SigBlk": 0}
 
 
-@needs_strace
+@needs("strace")
 @pytest.mark.parametrize(
     ("error", "words"),
     [

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from support import Suite, build, pid, wait_for
+from support import Suite, build, needs, pid, wait_for
 
 INTERNAL = 1 << 31 | 1 << 32
 """Signals 32 and 33, the C library's own: its posix_spawn leaves them ignored."""
@@ -87,6 +87,7 @@ def test_no_signal_is_ignored_or_blocked(ours: Suite, tmp_path: Path, how: str) 
             assert int(fields["SigIgn"], 16) & ~INTERNAL == 0
 
 
+@needs("pgrep")
 def test_a_forked_runsv_lets_go_of_what_is_not_its_own(ours: Suite, tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
         build(tmp_path / "d" / name, {"run": "#!/bin/sh\nexec sleep 1000\n"})
@@ -102,6 +103,7 @@ def test_a_forked_runsv_lets_go_of_what_is_not_its_own(ours: Suite, tmp_path: Pa
                     assert target.startswith(str(here))
 
 
+@needs("ps")
 @HOW
 def test_ps_shows_runsv_and_the_name(ours: Suite, tmp_path: Path, how: str) -> None:
     with tree(ours, how, tmp_path) as service:

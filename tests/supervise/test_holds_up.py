@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support import Suite, alive, build, command, listening, pid, stat, wait_for
+from support import Suite, alive, build, command, listening, needs, pid, stat, wait_for
 
 RUN = {"run": "#!/bin/sh\nexec sleep 1000\n"}
 
@@ -145,12 +145,11 @@ def test_a_nul_does_not_end_the_log(ours: Suite, tmp_path: Path) -> None:
         wait_for(lambda: shown.read_bytes().rstrip(b"\0").endswith(b"abcd\nef"))
 
 
+@needs("strace")
 def test_once_survives_a_lack_of_processes(ours: Suite, tmp_path: Path) -> None:
     service = build(tmp_path / "s", {**RUN, "down": ""})
     trace = ["strace", "-f", "-o", "/dev/null", "-e", "trace=clone3,vfork,clone"]
     inject = "inject=clone3,vfork,clone:error=EAGAIN:when=1"
-    if subprocess.run(["which", "strace"], capture_output=True, check=False).returncode:
-        pytest.skip("strace is not installed")
     errors = tmp_path / "errors"
     with errors.open("wb") as stderr:
         process = subprocess.Popen(
