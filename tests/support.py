@@ -6,6 +6,7 @@ only reached when something is broken; nothing here measures time.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -92,7 +93,34 @@ def build(root: Path, files: Mapping[str, str | bytes | None]) -> Path:
         path.write_bytes(data)
         if data.startswith(b"#!"):
             path.chmod(0o755)
+        wait_until_written(path)
     return root
+
+
+def wait_until_written(path: Path) -> None:
+    """Wait until nobody has PATH open for writing: who has, keeps it from being executed.
+
+    That may be a child that another thread is about to start, which still holds a copy
+    of the writer's descriptor.  The kernel gives out no lease for reading meanwhile.
+    """
+    if not path.is_file():
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+
+    def leased() -> bool:
+        try:
+            fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        except BlockingIOError:
+            return False
+        except OSError:  # not on this file system, or not by us
+            return True
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        return True
+
+    try:
+        wait_for(leased, f"{path} to be closed by its writers")
+    finally:
+        os.close(descriptor)
 
 
 def stat(service: Path) -> str:

@@ -10,7 +10,7 @@ from contextlib import suppress
 import pytest
 from firsts import DOWN, OFF, PROGRAMS, REFUSED, RESTART, RESTARTED, SKIP, First, lines, stage
 from masks import masks
-from support import DEADLINE
+from support import DEADLINE, needs
 
 Make = Callable[..., First]
 
@@ -340,6 +340,7 @@ def test_a_stage_has_the_environment_as_it_is(either: Make, environment: dict[st
     assert given.startswith(expected.encode("latin1") + script.encode())
 
 
+@needs("ps")
 def test_it_is_called_runit(either: Make) -> None:
     machine = either({"2": "cat /proc/1/comm >/comm; ps -p 1 -o comm= >/ps"}, program="runit-init")
     assert machine.end() == OFF

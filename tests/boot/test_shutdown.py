@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from oldworld import HANGUP, INTERRUPT, PROGRAMS, Machine
-from support import wait_for
+from support import needs, wait_for
 
 NOLOGIN = ("run/nologin", "etc/nologin")
 
@@ -117,6 +117,7 @@ def test_without_utmp_the_console_is_told(machine: Machine) -> None:
     machine.console.read(b"NOW!")
 
 
+@needs("ps")
 def test_it_waits_in_the_background(machine: Machine) -> None:
     terminal = machine.log_in("joe")
     assert machine.run("shutdown", "-r", "+10", "new disk") == (0, "", "")

@@ -520,7 +520,7 @@ def replace(name: str, content: str | None) -> Step:
         if content is None:
             path.mkdir()
         else:
-            path.write_text(content)
+            build(side.service, {name: content})
             path.chmod(0o755)
 
     return step
