@@ -67,13 +67,22 @@ def has_reference(*programs: str) -> bool:
 
 
 def wait_for(condition: Callable[[], T], what: str = "", deadline: float = DEADLINE) -> T:
-    """Ask CONDITION until it is true; returns its value, fails at the deadline."""
+    """Ask CONDITION until it is true; returns its value, fails at the deadline.
+
+    A file or a process that is not there, or went while CONDITION looked, is no answer.
+    """
     end = time.monotonic() + deadline
     while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < end, f"waited in vain for {what or condition}"
+        late = time.monotonic() >= end
+        try:
+            value = condition()
+        except (FileNotFoundError, ProcessLookupError):
+            if late:
+                raise
+        else:
+            if value:
+                return value
+            assert not late, f"waited in vain for {what or condition}"
         time.sleep(0.005)
 
 
