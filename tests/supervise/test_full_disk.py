@@ -220,6 +220,6 @@ def test_the_built_in_logger_waits_for_room(ours: Suite, tmp_path: Path) -> None
         (service / "go").write_text("\n")
         disk.said(f"svlogd: pausing: unable to write to current: main: {FULL}\n")
         assert current.read_text() != lines
-        assert is_in_state("S", first)
+        wait_for(lambda: is_in_state("S", first), "the service to wait")
         disk.filler.unlink()
         wait_for(lambda: current.read_text() == lines)
