@@ -14,6 +14,8 @@ if [ -r /proc/self/mounts ]; then
 fi
 has ifdown || return 0
 interfaces
-for interface in $INTERFACES; do
+last_first=
+for interface in $INTERFACES; do last_first="$interface $last_first"; done
+for interface in $last_first; do
 	IN_BOOT=1 ifdown "$interface" || warn "interface $interface is not down"
 done
