@@ -39,7 +39,7 @@ DONE = @touch $@
 SOURCES = pyproject.toml LICENSE $(shell find runit -name '*.py') $(wildcard docs/man/*.8)
 
 .PHONY: help install install-lfs uninstall uninstall-true boot check-boot \
-	wheels run tour check clean lint lint-ruff lint-mypy lint-shell lint-man
+	services check-services 	wheels run tour check clean lint lint-ruff lint-mypy lint-shell lint-man
 
 help:
 	@echo 'make run        build under ./build, bring up the services of examples/, show them'
@@ -47,9 +47,11 @@ help:
 	@echo 'make check      set up and run all tests           (ARGS= for pytest, JOBS=2)'
 	@echo 'make boot       a machine that boots with this suite, in QEMU, to log in to (root)'
 	@echo 'make check-boot   tests of such machines                (root)'
+	@echo 'make check-services  tests of the services with real daemons (root)'
 	@echo 'make lint       ruff, mypy, shellcheck, mandoc'
 	@echo 'make install    into PREFIX=$(PREFIX)              (see INSTALL)'
 	@echo 'make install-lfs  the same, and all that a machine boots with (see INSTALL)'
+	@echo 'make install-NAME    a service for a daemon; make services lists them'
 	@echo 'make uninstall  take away what install put there'
 	@echo 'make wheels     fetch the dependencies into build/wheels, for WHEELS=build/wheels'
 	@echo 'make clean      remove ./build'
@@ -68,6 +70,17 @@ uninstall:
 # Even on a machine that runs on it.
 uninstall-true:
 	@$(INSTALLATION) uninstall --true $(DIRECTORIES)
+
+# Daemons' services: install-NAME, uninstall-NAME.
+BLFS = sv/blfs-servicescripts
+SERVICES := $(shell sed '/^\#/d;s/ .*//' $(BLFS)/targets)
+
+services:
+	@$(MAKE) --no-print-directory -C $(BLFS)
+
+install-% uninstall-%:
+	@$(if $(filter $*,$(SERVICES)),,$(error there is no service $*: `make services' lists them))\
+	$(MAKE) --no-print-directory -C $(BLFS) $@
 
 # What is installed under ./build takes the dependencies from here.
 wheels:
@@ -117,7 +130,17 @@ check-boot: $(VENV)/.done
 	@$(WHEELED)
 	@$(IMAGES)
 	$(VENV)/bin/python -EsB -m pytest -q -p no:cacheprovider -n $(JOBS) --dist loadfile \
-	--timeout=900 tests/boot_qemu $(ARGS)
+	--timeout=1800 tests/boot_qemu $(ARGS)
+
+# Services with the daemons of Debian's packages, on throw-away machines.  REPORT=1 writes
+# what was tried into docs/services.md.
+REPORT =
+
+check-services: $(VENV)/.done
+	@$(WHEELED)
+	@$(PYTHON) -EsB tests/services/real/roots.py
+	PYRUNIT_REPORT="$(REPORT)" $(VENV)/bin/python -EsB -m pytest -q -p no:cacheprovider \
+	-n $(JOBS) --timeout=300 tests/services/real $(ARGS)
 
 lint: lint-ruff lint-mypy lint-shell lint-man
 

@@ -7,7 +7,7 @@ import errno
 import os
 from pathlib import Path
 
-from runit.installation import contents, dependencies, machine, place
+from runit.installation import contents, dependencies, machine, place, services
 from runit.installation.layout import Layout
 from runit.installation.refusal import Refused
 from runit.message import complain
@@ -35,12 +35,15 @@ def main() -> int:
                 return install(arguments)
             case "uninstall":
                 return uninstall(arguments)
+            case "install-service" | "uninstall-service":
+                return service(arguments)
             case "wheels":
                 return wheels(arguments.directory.resolve())
             case _:
                 return environment(arguments.directory.resolve(), arguments.extra)
     except Refused as refusal:
         complain(arguments.command, "fatal", str(refusal))
+        return 2 if isinstance(refusal, services.Unknown) else 1
     except OSError as error:
         what = error.filename2 or error.filename
         complain(arguments.command, "fatal", os.fsencode(what or "system call"), error=error)
@@ -53,12 +56,16 @@ def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="installation", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("install", "uninstall"):
+    for name in ("install", "uninstall", "install-service", "uninstall-service"):
         command = commands.add_parser(name)
         command.add_argument("--prefix", default="")
         for directory in DIRECTORIES:
             command.add_argument(f"--{directory}", default="")
-        if name == "install":
+        if name.endswith("-service"):
+            command.add_argument("--runlevel", default="multi")
+            command.add_argument("--force", default="", help="1: overwrite services of others")
+            command.add_argument("target")
+        elif name == "install":
             command.add_argument("--machine", action="store_true", help="all that boots it, too")
             command.add_argument("--wheels", default="", help="a directory, or none")
             command.add_argument("--force", default="", help="1: overwrite files of others")
@@ -115,6 +122,21 @@ def uninstall(arguments: argparse.Namespace) -> int:
         remarks += machine.restore_setclock(where)
     for remark in remarks:
         print(remark)
+    return 0
+
+
+def service(arguments: argparse.Namespace) -> int:
+    """Install or uninstall what a target of sv/blfs-servicescripts stands for."""
+    where, target = layout(arguments), arguments.target
+    if arguments.command == "uninstall-service":
+        for remark in services.uninstall(where, CHECKOUT, target):
+            print(remark)
+        return 0
+    force = arguments.force not in ("", "0", "no")
+    for remark in services.install(where, CHECKOUT, target, arguments.runlevel, force=force):
+        print(remark)
+    for name in services.services(CHECKOUT, target):
+        print(f"installed: {where.sysconfdir}/sv/{name}, in runlevel {arguments.runlevel}")
     return 0
 
 
