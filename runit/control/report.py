@@ -74,7 +74,7 @@ class Report:
             self.state = LSB_UNKNOWN
             self.warn(b"unable to stat " + self.shown(name, 2) + b"/down", error=error)
             return b""
-        self.state = LSB_DOWN if found.state == DOWN else LSB_OK
+        self.state = LSB_OK if found.pid else LSB_DOWN
         age = max(0, int(time.time()) - found.changed // BILLION)
         text = STATES[found.state] + b": " if found.state < len(STATES) else b""
         text += shown + (b": %ds" if found.state == DOWN else b": (pid %d) %%ds" % found.pid) % age

@@ -98,6 +98,8 @@ def _request(name: bytes, script: bool) -> Request:
     found = command(word)
     if found is None or not (names or script):
         raise Wrong
+    if script and not found.letters and word != b"status":  # no s, no statu: not for scripts
+        raise Wrong
     request.command = found
     request.names = [name] if script else names
     return request

@@ -121,7 +121,8 @@ def compare(both: tuple[Suite, Suite], place: Path, options: list[tuple[str, str
 def shown(result: tuple[object, ...]) -> list[str]:
     """A result as lines, without what is known to differ: version, -C in the usage."""
     code, stdout, stderr, made, lines = result
-    assert isinstance(stderr, bytes) and isinstance(lines, list)
+    assert isinstance(stderr, bytes)
+    assert isinstance(lines, list)
     stderr = re.sub(rb"^(\$Id: \w+ \$|pyrunit [\d.]+)$", b"VERSION", stderr, flags=re.MULTILINE)
     stderr = stderr.replace(b" [-C pwd]", b"")
     return [
