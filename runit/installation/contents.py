@@ -8,6 +8,9 @@ from runit import launchers
 from runit.installation.items import Item
 from runit.installation.layout import Layout
 
+SCRIPTS = ("ifup", "ifdown")
+"""Programs of a machine that are not of Python: those of its network."""
+
 DOCUMENTS = ("README.md", "INSTALL", "CHANGELOG.md", "LICENSE")
 
 
@@ -42,5 +45,5 @@ def pages(checkout: Path, layout: Layout, *, machine: bool) -> list[Item]:
     return [
         Item(layout.mandir / f"man{page.suffix[1:]}" / page.name, page.read_bytes())
         for page in sorted((checkout / "docs/man").glob("*.[1-8]"))
-        if (page.stem in launchers.LFS or page.suffix == ".5") == machine
+        if (page.stem in (*launchers.LFS, *SCRIPTS) or page.suffix == ".5") == machine
     ]

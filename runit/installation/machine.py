@@ -25,6 +25,15 @@ BOOTING = ("init", "runit-init", "runit")
 OUTSIDE = ("runit.conf", "rc.local")
 """Those of stages/ that go to SYSCONFDIR itself, not to SYSCONFDIR/runit."""
 
+NETWORK = "network"
+"""What of stages/ goes elsewhere: see `network`."""
+
+SERVICES = Path("/lib/services")
+"""Where ifup finds the services of interfaces, as lfs-bootscripts has it."""
+
+OWN_TARGETS = ("bridge", "dhclient", "dhcpcd", "wpa")
+"""Those that have targets of their own, as in BLFS: `make install-service-NAME`."""
+
 FLAGS = ("stopit", "reboot")
 
 RUNLEVELS = {
@@ -53,6 +62,7 @@ def files(checkout: Path, layout: Layout) -> list[Item]:
         Item(layout.sbindir / FIRST_REBOOT.name, FIRST_REBOOT.read_bytes(), mode(FIRST_REBOOT))
     )
     items += contents.pages(checkout, layout, machine=True)
+    items += network(checkout / "stages" / NETWORK, layout)
     items += configuration(checkout / "stages", layout)
     items += services(checkout / "sv", layout)
     return items
@@ -82,7 +92,7 @@ def links(layout: Layout) -> list[Item]:
     if same_directory(layout, SBIN, layout.sbindir):
         return []
     to = os.path.relpath(layout.sbindir, SBIN)
-    names = dict.fromkeys((*BOOTING, *launchers.LFS))
+    names = dict.fromkeys((*BOOTING, *launchers.LFS, *contents.SCRIPTS))
     return [Item(SBIN / name, target=f"{to}/{name}") for name in names]
 
 
@@ -102,7 +112,7 @@ def same_directory(layout: Layout, one: Path, other: Path) -> bool:
 def configuration(stages: Path, layout: Layout) -> list[Item]:
     """The stages and their parts, and the flags where a read-only root has them."""
     top = layout.sysconfdir / "runit"
-    items = tree(stages, top, OUTSIDE)
+    items = tree(stages, top, (*OUTSIDE, NETWORK))
     for name in OUTSIDE:
         if (stages / name).exists():
             items += tree(stages / name, layout.sysconfdir / name)
@@ -115,6 +125,20 @@ def configuration(stages: Path, layout: Layout) -> list[Item]:
         for path, target in changing.items()
         if path not in given
     ]
+    return items
+
+
+def network(source: Path, layout: Layout) -> list[Item]:
+    """ifup, the services that it calls, and an interface as an example."""
+    ifup, ifdown = (layout.sbindir / name for name in contents.SCRIPTS)
+    items = [
+        Item(ifup, (source / ifup.name).read_bytes(), 0o755),
+        Item(ifdown, target=ifup.name),
+        *tree(source / "services", SERVICES, OWN_TARGETS),
+        Item(SERVICES.with_name("lsb"), target=SERVICES.name, conf=True),
+    ]
+    for path in source.glob("ifconfig.*"):
+        items += tree(path, layout.sysconfdir / "sysconfig" / path.name)
     return items
 
 
@@ -140,10 +164,10 @@ def services(source: Path, layout: Layout) -> list[Item]:
 
 def tree(source: Path, target: Path, left_out: tuple[str, ...] = ()) -> list[Item]:
     """SOURCE, a file or a directory with all that is in it, as configuration at TARGET."""
-    items = []
+    items, left = [], [(name,) for name in left_out]
     for path in sorted([source, *source.rglob("*")]):
         inside = path.relative_to(source)
-        if str(inside) in left_out or path.name.startswith(".") or path.name.endswith(("~", ".md")):
+        if inside.parts[:1] in left or path.name.startswith(".") or path.name.endswith(("~", ".md")):
             continue
         if path.is_symlink():
             items.append(Item(target / inside, target=os.readlink(path), conf=True))

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from staging import CHECKOUT, SHELLS, STAGES, Machine, needs_namespaces
 
-FILES = [path for path in sorted(STAGES.rglob("*")) if path.is_file() and path.name != "runit.conf"]
+SETTINGS = ("runit.conf", "ifconfig.eth0")
+FILES = [path for path in sorted(STAGES.rglob("*")) if path.is_file() and path.name not in SETTINGS]
 IDS = [str(path.relative_to(STAGES)) for path in FILES]
 
 HARDWARE = (

@@ -73,6 +73,38 @@ def test_the_commands_of_the_old_world_are_installed(staged: Staged) -> None:
         assert os.access(staged / f"usr/sbin/{name}", os.X_OK), name
 
 
+def test_what_the_network_needs_is_installed(staged: Staged) -> None:
+    for name in ("ifup", "ifdown"):
+        assert os.access(staged / f"sbin/{name}", os.X_OK), name
+        assert (staged / f"usr/share/man/man8/{name}.8").is_file()
+    names = ["ipv4-static", "ipv4-static-route", "ipv6-static", "ipv6-static-route"]
+    assert sorted(os.listdir(staged / "lib/services")) == [*names, "network.sh"]
+    for name in names:
+        assert os.access(staged / f"lib/services/{name}", os.X_OK), name
+    assert os.readlink(staged / "lib/lsb") == "services"
+    assert "ONBOOT=no\n" in (staged / "etc/sysconfig/ifconfig.eth0").read_text()
+    assert not (staged / "etc/runit/network").exists()
+
+
+def test_settings_and_services_of_interfaces_are_their_owners(staged: Staged) -> None:
+    for name in ("etc/sysconfig/ifconfig.eth0", "lib/services/ipv4-static"):
+        (staged / name).write_text("mine\n")
+    staged.install()
+    for name in ("etc/sysconfig/ifconfig.eth0", "lib/services/ipv4-static"):
+        assert (staged / name).read_text() == "mine\n"
+        assert f"kept: /{name}: it is yours" in staged.said
+
+
+def test_a_directory_that_others_have_for_lsb_is_left_alone(maker: Maker, tmp_path: Path) -> None:
+    top = merged(tmp_path / "root")
+    (top / "lib/lsb").mkdir(parents=True)
+    (top / "lib/lsb/init-functions").write_text("theirs\n")
+    staged = Staged(maker, top)
+    staged.install()
+    staged.uninstall()
+    assert (top / "lib/lsb/init-functions").read_text() == "theirs\n"
+
+
 def test_a_plain_install_has_none_of_it(maker: Maker, tmp_path: Path) -> None:
     Staged(maker, tmp_path).install(target="install")
     assert sorted(os.listdir(tmp_path / "usr/sbin")) == sorted(SBIN)
