@@ -167,7 +167,11 @@ def tree(source: Path, target: Path, left_out: tuple[str, ...] = ()) -> list[Ite
     items, left = [], [(name,) for name in left_out]
     for path in sorted([source, *source.rglob("*")]):
         inside = path.relative_to(source)
-        if inside.parts[:1] in left or path.name.startswith(".") or path.name.endswith(("~", ".md")):
+        if (
+            inside.parts[:1] in left
+            or path.name.startswith(".")
+            or path.name.endswith(("~", ".md"))
+        ):
             continue
         if path.is_symlink():
             items.append(Item(target / inside, target=os.readlink(path), conf=True))
