@@ -215,11 +215,13 @@ class Side:
         """Whether nothing more will happen by itself.
 
         runsv has read all commands and sleeps, nothing is to be started, its children
-        are the recorded ones, and they wait or are stopped.
+        are the recorded ones, and they wait or are stopped; and it has slept all the
+        while that this was looked at.
         """
         assert self.process is not None
         if self.process.poll() is not None:
             return True
+        before = switches(self.process.pid)
         places = [self.service]
         if (self.service / "log/supervise/status").exists():
             places.append(self.service / "log")
@@ -231,6 +233,7 @@ class Side:
             and all(record[17:] != b"u\0\0" for record in records)
             and children(self.process.pid) == {*processes} - {0}
             and all(not process or proc_state(process) in "ST" for process in processes)
+            and switches(self.process.pid) == before
         )
 
 
@@ -246,6 +249,12 @@ def _waiting_bytes(place: Path) -> int:
     finally:
         os.close(descriptor)
     return count[0]
+
+
+def switches(process: int) -> list[str]:
+    """How often it went to sleep or was made to wait: the same as long as it sleeps."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return [line for line in lines if "ctxt_switches" in line]
 
 
 def in_poll(process: int) -> bool:
