@@ -10,10 +10,12 @@ those of `runit.installation.place`.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,6 +43,9 @@ SCRIPTS = Path("/lib/services")
 
 LONGEST = 60
 """Seconds that a service may take to end before an uninstall gives up."""
+
+ONCE_MORE = 10
+"""Seconds until it is told again."""
 
 
 class Unknown(Refused):
@@ -258,23 +263,32 @@ def leads_to(layout: Layout, real: Path, to: Path) -> bool:
 
 
 def stop(directory: Path) -> None:
-    """Wait until nobody supervises the service in DIRECTORY, which was told to end."""
-    if not is_supervised(directory):
-        return
-    sv = [sys.executable, "-EsB", "-m", "runit.control.sv", "-w", str(LONGEST), "exit"]
-    done = subprocess.run([*sv, directory], capture_output=True, check=False)
-    if done.returncode and is_supervised(directory):
-        said = os.fsdecode(done.stdout or done.stderr).strip().partition("\n")[0]
-        raise Refused(f"{directory.name} does not end; it is disabled, but still there ({said})")
+    """Wait until nobody supervises the service in DIRECTORY, which was told to end.
+
+    It is told again now and then: some daemons miss a TERM while they start.
+    """
+    sv = [sys.executable, "-EsB", "-m", "runit.control.sv", "-w", str(ONCE_MORE), "exit", directory]
+    end = time.monotonic() + LONGEST
+    while is_supervised(directory):
+        if time.monotonic() > end:
+            raise Refused(f"{directory.name} does not end: it is disabled, but still there")
+        subprocess.run(sv, capture_output=True, check=False)
+        time.sleep(0.02)
 
 
 def is_supervised(directory: Path) -> bool:
-    """Whether a runsv is in DIRECTORY."""
+    """Whether a runsv holds the lock of DIRECTORY, until the very end."""
     try:
-        os.close(os.open(directory / "supervise/ok", os.O_WRONLY | os.O_NONBLOCK))
+        lock = os.open(directory / "supervise/lock", os.O_WRONLY)
     except OSError:
         return False
-    return True
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
 
 
 def forget(layout: Layout, name: str) -> None:

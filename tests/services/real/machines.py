@@ -55,12 +55,15 @@ mount --bind "$checkout" src
 mount -o remount,ro,bind src
 hostname machine
 echo machine >etc/hostname
-printf '127.0.0.1 localhost machine machine.example.org\\n' >etc/hosts
+printf '127.0.0.1 localhost\\n192.0.2.1 machine.example.org machine\\n' >etc/hosts
 : >etc/fstab
 mkdir -p etc/sysconfig
-rm -rf etc/sv/acpid etc/sv/ssh
+rm -rf etc/sv/acpid etc/sv/ssh etc/runit/runsvdir/default
 ip link set lo up
-ip address add 192.0.2.1/24 dev lo
+ip link add eth0 type veth peer name link0
+ip link set link0 up
+ip address add 192.0.2.1/24 dev eth0
+ip link set eth0 up
 exec env -i container=test PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@" \\
     chroot "$place/root" /sbin/init
 """
