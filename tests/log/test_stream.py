@@ -50,6 +50,8 @@ def test_after_term_the_next_svlogd_goes_on(ours: Suite, tmp_path: Path) -> None
     at = 0
     while at < len(data):
         with logging(ours, tmp_path / "log", config=b"n0\ns50000\n") as work:
+            # Room for everything: what several of them left unread adds up.
+            fcntl.fcntl(work.reader, fcntl.F_SETPIPE_SZ, 1 << 20)
             end = at + chance.choice((1, 100, 5000, 20_000))
             work.write(rest + data[at:end])
             work.signal(signal.SIGTERM)
