@@ -1,15 +1,15 @@
 """killall5: end every process but those that the way down needs.
 
 psutil finds the processes and waits for them.  A machine must go down without it too:
-then /proc is read here, and each process is waited for by a pidfd.  See killall5(8).
+then /proc is read here, and each process is waited for in turn.  See killall5(8).
 """
 
 from __future__ import annotations
 
 import posix
-import select
 import time
 
+from runit.boot.ending import Ending
 from runit.message import complain, emit
 from runit.options import arguments, called_as
 from runit.process.numbers import unsigned
@@ -226,10 +226,7 @@ def _wait_by_descriptor(pids: set[int], end: float) -> None:
     """Wait until all PIDS have ended, or until END of the monotonic clock."""
     for pid in pids:
         try:
-            descriptor = posix.pidfd_open(pid)
+            with Ending(pid) as ending:
+                ending.wait(end - time.monotonic())
         except OSError:
             continue
-        poll = select.poll()
-        poll.register(descriptor, select.POLLIN)
-        poll.poll(max(0.0, end - time.monotonic()) * 1000)
-        posix.close(descriptor)

@@ -19,6 +19,15 @@ PATH = paths.RUNDIR + b"/shutdown.pid"
 LONGEST = 4096
 
 
+def has_been() -> bool:
+    """Whether any shutdown has waited since the boot."""
+    try:
+        posix.lstat(PATH)
+    except OSError:
+        return False
+    return True
+
+
 class Pending:
     """The file, open; a context manager, as python-daemon wants its lock to be."""
 

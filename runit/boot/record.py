@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import posix
 import time
-from errno import ENOENT
+from errno import ENOENT, EROFS
 
 from runit.boot import utmp
 
+_NOT_WANTED = ENOENT, EROFS
 _NO_LINE = b"~"
 _NO_ID = b"~~"
 _FLAGS = posix.O_RDWR | posix.O_APPEND | posix.O_NONBLOCK | posix.O_CLOEXEC
@@ -26,7 +27,8 @@ def boot(path: bytes) -> None:
 def shutdown() -> None:
     """Append to wtmp that the machine goes down.
 
-    A machine without a wtmp does not want one.  Raises OSError.
+    A machine without a wtmp does not want one, and one whose disk is read-only cannot
+    have one: neither is an error.  Raises OSError.
     """
     _append(utmp.WTMP, _event(b"shutdown"))
 
@@ -40,8 +42,9 @@ def runlevel(level: bytes) -> None:
     event.pid = ord(level)
     try:
         event.pid += 256 * _replace(event)
-    except FileNotFoundError:
-        pass
+    except OSError as error:
+        if error.errno not in _NOT_WANTED:
+            raise
     _append(utmp.WTMP, event)
 
 
@@ -80,7 +83,7 @@ def _append(path: bytes, event: utmp.Record) -> None:
     try:
         descriptor = posix.open(path, _FLAGS)
     except OSError as error:
-        if error.errno == ENOENT:
+        if error.errno in _NOT_WANTED:
             return
         raise
     try:

@@ -12,7 +12,7 @@ import sys
 from runit.boot import request
 from runit.boot.allow import authorized
 from runit.boot.background import in_background, in_foreground, open_standard
-from runit.boot.pending import Pending
+from runit.boot.pending import Pending, has_been
 from runit.boot.wall import CONSOLE, printable, tell, wall
 from runit.boot.when import Clock, When, parse
 from runit.message import complain, emit, line
@@ -243,21 +243,18 @@ def _by_ourselves(plan: Plan) -> None:
 
 def _cancel(name: bytes, message: bytes) -> int:
     """Tell the waiting shutdown to end, wait for that, and tell people."""
-    import select
+    from runit.boot.ending import Ending
 
-    pending = Pending()
-    if pending.acquire():
+    if not has_been() or (pending := Pending()).acquire():
         complain(name, b"not running.")
         return 1
     pid = pending.pid()
     try:
-        descriptor = posix.pidfd_open(pid)
+        ending = Ending(pid)
         posix.kill(pid, CANCEL)
     except (OSError, OverflowError):
         raise Unable(b"cannot find pid of running shutdown") from None
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    if not poll.poll(PATIENCE * 1000):
+    if not ending.wait(PATIENCE):
         raise Unable(b"process %d does not end" % pid)
     wall((message + b"\n" if message else b"") + CANCELLED)
     return 0

@@ -91,6 +91,12 @@ def test_a_machine_without_wtmp_gets_none(machine: Machine) -> None:
     assert not (machine.root / "var/log/wtmp").exists()
 
 
+def test_a_read_only_wtmp_is_left_as_it_is(machine: Machine) -> None:
+    machine.shell("mount --bind /var/log /var/log && mount -o remount,bind,ro /var/log")
+    assert machine.run("halt", "-w") == (0, "", "")
+    assert (machine.root / "var/log/wtmp").stat().st_size == 0
+
+
 def test_a_wtmp_that_cannot_be_written_is_told(machine: Machine) -> None:
     (machine.root / "var/log/wtmp").unlink()
     (machine.root / "var/log/wtmp").mkdir()

@@ -148,6 +148,11 @@ def test_c_cancels_and_tells_people(machine: Machine) -> None:
     assert machine.told() == ""
 
 
+def test_c_with_nothing_to_cancel_leaves_nothing(machine: Machine) -> None:
+    assert machine.run("shutdown", "-c") == (1, "", "shutdown: not running.\n")
+    assert not (machine.root / "run/shutdown.pid").exists()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_to_the_waiter_cancels_too(machine: Machine, number: int) -> None:
     terminal = machine.log_in("joe")
