@@ -7,7 +7,6 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from qemu import Guest
 
 Boot = Callable[..., Guest]
@@ -38,7 +37,7 @@ HARMLESS = re.compile(
 def copy_of(image: Path, directory: Path) -> Path:
     """A disk of its own for a guest."""
     if not image.exists():
-        pytest.fail(f"{image} is not there: make check-boot builds it")
+        raise FileNotFoundError(f"{image} is not there: make check-boot builds it")
     target = directory / image.name
     subprocess.run(["cp", "--sparse=always", image, target], check=True)
     return target

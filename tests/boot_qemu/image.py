@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -309,8 +310,13 @@ def lay(source: Path, root: Path) -> None:
 
 
 def admit(root: Path, directory: Path) -> None:
-    """Let root in: at a terminal without a password, by ssh with a key of this build."""
+    """Let root in: at a terminal without a password, by ssh with a key of this build.
+
+    A minute is not long for the login of a machine that is emulated.
+    """
     run("chroot", root, "passwd", "--delete", "root")
+    settings = root / "etc/login.defs"
+    settings.write_text(re.sub(r"(?m)^LOGIN_TIMEOUT.*", "LOGIN_TIMEOUT 600", settings.read_text()))
     key = directory / "key"
     if not key.exists():
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "guest", "-f", key)
