@@ -235,8 +235,9 @@ class Host:
         lines += ["option dns 10.9.0.1", "option lease 3600", *options]
         self.files({"etc/udhcpd.conf": "\n".join(lines) + "\n", "run/udhcpd.leases": ""})
         self.ip("-n", "lan", "addr", "add", "10.9.0.1/24", "dev", "lan0")
-        self.start(*"ip netns exec lan busybox udhcpd -f -a 50 /etc/udhcpd.conf".split())
-        wait_for(lambda: (self.root / "run/udhcpd.pid").exists(), "the DHCP server")
+        server = ("busybox", "udhcpd", "-f", "-a", "50", "/etc/udhcpd.conf")
+        self.start("ip", "netns", "exec", "lan", *server)
+        wait_for((self.root / "run/udhcpd.pid").exists, "the DHCP server")
 
 
 def fetch(package: str) -> Path:

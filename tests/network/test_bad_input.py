@@ -47,7 +47,6 @@ def test_a_file_that_is_a_directory(host: Host) -> None:
         "IFACE = eth0",
         "exit 0",
         "IFACE=${X?}",
-        "return 3\n}",
         "\0\1",
     ],
 )
@@ -75,8 +74,8 @@ def test_an_interface_that_does_not_exist(host: Host) -> None:
 
 
 @pytest.mark.parametrize("name", ["../eth0", "-eth0", "eth 0", "a" * 16, ".."])
-def test_what_can_be_no_interface(host: Host, name: str) -> None:
-    refused(host, settings(IFACE=name), f"{FILE}: {name}: not a name of an interface")
+def test_what_can_be_no_interface(one: Host, name: str) -> None:
+    refused(one, settings(IFACE=name), f"{FILE}: {name}: not a name of an interface")
 
 
 @pytest.mark.parametrize("name", ["IFACE", "SERVICE", "IP"])
@@ -97,13 +96,13 @@ def test_a_service_that_is_not_executable(host: Host) -> None:
 
 
 @pytest.mark.parametrize("name", ["../../sbin/ifup", ".hidden"])
-def test_a_service_is_a_name_in_its_directory(host: Host, name: str) -> None:
-    refused(host, settings(SERVICE=name), f"{FILE}: SERVICE={name}: not names of services")
+def test_a_service_is_a_name_in_its_directory(one: Host, name: str) -> None:
+    refused(one, settings(SERVICE=name), f"{FILE}: SERVICE={name}: not names of services")
 
 
 @pytest.mark.parametrize("value", ["0", "33", "-1", "x", "255.255.255.0", "24 ", "1" * 30])
-def test_a_prefix_that_is_none(host: Host, value: str) -> None:
-    refused(host, settings(PREFIX=value), f"{FILE}: PREFIX={value}: not a number from 1 to 32")
+def test_a_prefix_that_is_none(one: Host, value: str) -> None:
+    refused(one, settings(PREFIX=value), f"{FILE}: PREFIX={value}: not a number from 1 to 32")
 
 
 def test_a_prefix_and_a_peer(host: Host) -> None:
@@ -112,14 +111,12 @@ def test_a_prefix_and_a_peer(host: Host) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["192.0.2", "192.0.2.256", "192.0.2.2/24", "host", "1.2.3.4.", "::1"]
+    "value", ["192.0.2", "192.0.2.256", "192.0.2/24", "host", "1.2.3.4.", "::1"]
 )
 @pytest.mark.parametrize("name", ["IP", "PEER", "BROADCAST"])
-def test_an_address_that_is_none(host: Host, name: str, value: str) -> None:
-    if name == "PEER" and "/" in value:
-        pytest.skip("is one")
+def test_an_address_that_is_none(one: Host, name: str, value: str) -> None:
     changes = {name: value, **({"PREFIX": None} if name == "PEER" else {})}
-    refused(host, settings(**changes), f"{FILE}: {name}={value}: not an IPv4 address")
+    refused(one, settings(**changes), f"{FILE}: {name}={value}: not an IPv4 address")
 
 
 @pytest.mark.parametrize(
@@ -147,8 +144,8 @@ def test_an_address_of_ipv6_that_is_one(one: Host, value: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["67", "65536", "x", "-1", "1500x"])
-def test_an_mtu_that_is_none(host: Host, value: str) -> None:
-    refused(host, settings(MTU=value), f"{FILE}: MTU={value}: not a number from 68 to 65535")
+def test_an_mtu_that_is_none(one: Host, value: str) -> None:
+    refused(one, settings(MTU=value), f"{FILE}: MTU={value}: not a number from 68 to 65535")
 
 
 def test_an_mtu_that_the_interface_cannot_have(one: Host) -> None:
@@ -166,8 +163,8 @@ def test_an_mtu_that_the_interface_cannot_have(one: Host) -> None:
 
 
 @pytest.mark.parametrize("value", ["x", "192.0.2", "192.0.2.1 x", "192.0.2.1/24"])
-def test_a_gateway_that_is_none(host: Host, value: str) -> None:
-    refused(host, settings(GATEWAY=value), f"{FILE}: GATEWAY={value}: not an address")
+def test_a_gateway_that_is_none(one: Host, value: str) -> None:
+    refused(one, settings(GATEWAY=value), f"{FILE}: GATEWAY={value}: not an address")
 
 
 def test_a_gateway_that_is_elsewhere(host: Host) -> None:
@@ -233,7 +230,7 @@ def test_without_ip_one_line_tells(one: Host) -> None:
     text = (one.root / "lib/services/network.sh").read_text()
     text = "".join(line for line in text.splitlines(True) if not line.startswith("PATH="))
     one.files({"lib/services/network.sh": text})
-    done = one.run("/bin/sh", "/sbin/ifup", "eth0", PATH="/empty")
+    done = one.run("/usr/bin/env", "PATH=/empty", "/bin/sh", "/sbin/ifup", "eth0")
     assert (done.returncode, done.stderr) == (
         1,
         "ifup: fatal: unable to run: ip: file does not exist\n",
@@ -272,5 +269,6 @@ def test_who_is_not_root_is_told(one: Host) -> None:
     nobody = ("/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
     one.root.chmod(0o755)
     said = one.ok(1, *nobody, "ifup", "eth0")
-    assert said.startswith("ifup: fatal: ") and "Operation not permitted" in said
+    assert said.startswith("ifup: fatal: ")
+    assert "Operation not permitted" in said
     assert one.state() == before
