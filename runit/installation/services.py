@@ -267,12 +267,12 @@ def stop(directory: Path) -> None:
 
     It is told again now and then: some daemons miss a TERM while they start.
     """
-    sv = [sys.executable, "-EsB", "-m", "runit.control.sv", "-w", str(ONCE_MORE), "exit", directory]
+    sv = [sys.executable, "-EsB", "-m", "runit.control.sv", "-w", str(ONCE_MORE), "exit"]
     end = time.monotonic() + LONGEST
     while is_supervised(directory):
         if time.monotonic() > end:
             raise Refused(f"{directory.name} does not end: it is disabled, but still there")
-        subprocess.run(sv, capture_output=True, check=False)
+        subprocess.run([*sv, str(directory)], capture_output=True, check=False)
         time.sleep(0.02)
 
 

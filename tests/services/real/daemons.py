@@ -429,9 +429,9 @@ DAEMONS = [
     Daemon(
         "dhcpd",
         "isc-dhcp-server",
-        "ip netns exec guest dhcpcd -4 -T --noarp -t 15 lan1 2>&1",
-        "new_ip_address=",
-        client="dhcpcd",
+        "ip netns exec guest timeout 8 dhclient -d -1 -v -lf /tmp/leases -sf /bin/true lan1 2>&1",
+        "bound to 10.9.0.",
+        client="dhclient",
         before=(
             "mkdir -p /run/netns; ip netns add guest\n"
             "ip link add lan0 type veth peer name lan1 netns guest\n"
