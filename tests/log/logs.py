@@ -153,7 +153,7 @@ class Logging:
     def left(self) -> bytes:
         """What it has not read, now that it has ended."""
         self.close_input()
-        return os.read(self.reader, 65536)
+        return b"".join(iter(lambda: os.read(self.reader, 65536), b""))
 
     @property
     def stderr(self) -> bytes:
