@@ -139,8 +139,10 @@ REPORT =
 check-services: $(VENV)/.done
 	@$(WHEELED)
 	@$(PYTHON) -EsB tests/services/real/roots.py
-	PYRUNIT_REPORT="$(REPORT)" $(VENV)/bin/python -EsB -m pytest -q -p no:cacheprovider \
-	-n $(JOBS) --timeout=300 tests/services/real $(ARGS)
+	@test -z "$(REPORT)" || rm -rf build/services/tried
+	$(VENV)/bin/python -EsB -m pytest -q -p no:cacheprovider -n $(JOBS) --timeout=300 \
+	tests/services/real $(ARGS)
+	@test -z "$(REPORT)" || $(PYTHON) -EsB tests/services/real/report.py
 
 lint: lint-ruff lint-mypy lint-shell lint-man
 
