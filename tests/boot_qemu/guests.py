@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from qemu import Guest
@@ -41,6 +42,34 @@ def copy_of(image: Path, directory: Path) -> Path:
     target = directory / image.name
     subprocess.run(["cp", "--sparse=always", image, target], check=True)
     return target
+
+
+def lay(image: Path, files: Mapping[str, str], full: bool = False) -> None:
+    """Put FILES, their contents by path, into the file system of an IMAGE; fill it up if FULL.
+
+    What starts with #! can be executed.
+    """
+    commands = []
+    with tempfile.TemporaryDirectory() as directory:
+        for number, (path, content) in enumerate(files.items()):
+            source = Path(directory) / str(number)
+            source.write_text(content)
+            mode = "0100755" if content.startswith("#!") else "0100644"
+            commands += [f"rm {path}", f"write {source} {path}", f"sif {path} mode {mode}"]
+        if full:
+            free = subprocess.run(
+                ["dumpe2fs", "-h", image], capture_output=True, text=True, check=True
+            ).stdout
+            blocks = int(re.search(r"^Free blocks: +(\d+)$", free, re.M).group(1))
+            script = ["write /dev/null /filler", f"fallocate /filler 0 {blocks - 64}"]
+            commands += script
+        subprocess.run(
+            ["debugfs", "-w", "-f", "-", image],
+            input="\n".join([*commands, ""]),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
 
 
 def clean(image: Path) -> bool:

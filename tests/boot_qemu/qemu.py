@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 BUILD = Path(__file__).resolve().parent.parent.parent / "build/boot"
@@ -89,7 +90,14 @@ class Guest:
     a QEMU that emulates the processor writes slowly over the memory that held code.
     """
 
-    def __init__(self, image: Path, append: str = "init=/sbin/runit-init", *, log: Path) -> None:
+    def __init__(
+        self,
+        image: Path,
+        append: str = "init=/sbin/runit-init",
+        *,
+        log: Path,
+        more: Sequence[str] = (),
+    ) -> None:
         self.image = image
         self.port = free_port()
         self.directory = Path(tempfile.mkdtemp(prefix="pyrunit-guest-"))
@@ -101,7 +109,7 @@ class Guest:
         self.ended = False
         self.unplugged = False
         self.stuck = False
-        self.arguments = [*options(image, append, self.port), "-no-reboot"]
+        self.arguments = [*options(image, append, self.port), "-no-reboot", *more]
         for name in ("serial", "monitor"):
             path = self.directory / name
             self.arguments += ["-chardev", f"socket,id={name},path={path},server=on,wait=on"]
