@@ -343,7 +343,12 @@ DAEMONS = [
             "printf 'pid = /run/stunnel.pid\\n[echo]\\naccept = 4433\\ncert = /etc/stunnel/pem\\n"
             "exec = /bin/echo\\nexecArgs = echo the answer\\n' >/etc/stunnel/stunnel.conf"
         ),
-        hup=False,
+        hup=True,
+        change="sed -i s/answer/other/ /etc/stunnel/stunnel.conf",
+        changed=(
+            "echo ping | openssl s_client -quiet -connect localhost:4433 2>/dev/null",
+            "the other",
+        ),
         says="Configuration successful",
     ),
     Daemon(
