@@ -53,6 +53,7 @@ help:
 	@echo 'make install-lfs  the same, and all that a machine boots with (see INSTALL)'
 	@echo 'make install-NAME    a service for a daemon; make services lists them'
 	@echo 'make uninstall  take away what install put there'
+	@echo 'make uninstall-true  the same, even on a machine that runs on it'
 	@echo 'make wheels     fetch the dependencies into build/wheels, for WHEELS=build/wheels'
 	@echo 'make clean      remove ./build'
 
