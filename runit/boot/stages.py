@@ -65,6 +65,7 @@ def _built_in(number: int) -> list[bytes] | None:
         except OSError:
             names = []
         found = [services + b"/" + name for name in names if not name.startswith(b".")]
+        found = [one for one in found if os.path.isdir(one)]  # runsvdir takes no others
         if found:
             return [_program(b"sv"), b"-w", STOP_WITHIN, b"force-shutdown", *found]
     return None

@@ -179,12 +179,13 @@ def services(*names: str) -> dict[str, str | None]:
 def test_services_run_and_are_ended_where_there_are_no_stages(
     containers: Make, stop: int, user: bool, etc: bool
 ) -> None:
+    others = {"etc/runit": None} if etc else {}
     machine = containers(
         bare=True,
         program="runit-init",
         user=user,
         proc=not user,
-        files={**services("one", "two"), **({"etc/runit": None} if etc else {})},
+        files={**services("one", "two"), "services/README": "", **others},
         environment={"SVDIR": "/services"},
         fifos=["one", "two"],
     )
@@ -193,6 +194,7 @@ def test_services_run_and_are_ended_where_there_are_no_stages(
     machine.signal(stop)
     assert machine.end() == 0, machine.read("errors")
     assert sorted(machine.read("ended").split()) == ["one", "two"]
+    assert "fail" not in said(machine)
     assert said(machine).endswith(lines(*DOWN))
 
 
