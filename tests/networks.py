@@ -78,7 +78,9 @@ class Host:
         self.shell = shell
         directories = ("usr", "run", "tmp", "var/lib", "var/db", "proc", "sys", "etc/sysconfig")
         build(root, {**dict.fromkeys(directories), "dev/null": "", "dev/urandom": ""})
-        build(root, {"etc/resolv.conf": "", "etc/passwd": "root:x:0:0::/:/bin/sh\n"})
+        build(
+            root, {"etc/resolv.conf": "", "etc/fstab": "", "etc/passwd": "root:x:0:0::/:/bin/sh\n"}
+        )
         for name in ("bin", "sbin", "lib"):
             (root / name).mkdir()
         for name in os.listdir("/lib"):
@@ -209,8 +211,11 @@ class Host:
 
     def processes(self, name: str) -> list[int]:
         """Those in it that are called NAME, by their numbers inside."""
-        done = self.run("/usr/bin/dash", "-c", f"grep -lx '{name}' /proc/[0-9]*/comm || :")
-        return [int(line.split("/")[2]) for line in done.stdout.split()]
+        done = self.run("/usr/bin/dash", "-c", "cat /proc/[0-9]*/stat 2>/dev/null || :")
+        lines = [line.split() for line in done.stdout.splitlines()]
+        return [
+            int(words[0]) for words in lines if words[1] == f"({name})" and words[2] not in "ZX"
+        ]
 
     def package(self, package: str, *programs: str) -> None:
         """Let programs of a Debian package be there: this machine's, or unpacked ones."""
@@ -221,9 +226,14 @@ class Host:
                     (self.root / "sbin" / name).symlink_to(found)
             return
         unpacked = fetch(package)
-        for name in ("sbin", "lib", "etc"):
-            if (unpacked / name).exists():
-                shutil.copytree(unpacked / name, self.root / name, dirs_exist_ok=True)
+        for source, target in (
+            ("sbin", "sbin"),
+            ("usr/sbin", "sbin"),
+            ("lib", "lib"),
+            ("etc", "etc"),
+        ):
+            if (unpacked / source).exists():
+                shutil.copytree(unpacked / source, self.root / target, dirs_exist_ok=True)
 
     def dhcp_server(self, *options: str) -> None:
         """Serve 10.9.0.100 to 10.9.0.110 on lan0, with busybox's server."""

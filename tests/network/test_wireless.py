@@ -15,7 +15,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 [ ! -e /broken ] || exit 255
-bash -c 'printf wpa_supplicant >/proc/self/comm; trap "exit 0" TERM; while :; do read -t 9 <>/fifo; done' &
+bash -c 'printf wpa_supplicant >/proc/self/comm; while :; do read -r <>/fifo; done' &
 echo $! >$pid_file
 until [ "$(cat /proc/$!/comm)" = wpa_supplicant ]; do :; done
 """

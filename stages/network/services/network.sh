@@ -165,19 +165,25 @@ is_address() {
 	for part; do [ ${#part} -le 4 ] || return 1; done
 }
 
-# Whether a process lives and is called so, from its pid file.  PID: its number.
-is_running() {
-	PID='' comm=''
-	[ -r "$2" ] && read -r PID <"$2"
-	is_number "$PID" 2 999999999 || return 1
-	[ -r "/proc/$PID/comm" ] && read -r comm 2>/dev/null <"/proc/$PID/comm"
-	[ "$comm" = "$1" ]
+# Whether process PID lives and is called so: what is dead and not yet waited for does not.
+lives() {
+	comm='' state=''
+	{ [ -r "/proc/$PID/stat" ] && read -r _ comm state _ <"/proc/$PID/stat"; } 2>/dev/null
+	[ "$comm" = "($1)" ] && [ "$state" != Z ] && [ "$state" != X ]
 }
 
-# Let it end, from its pid file: it was asked to, or is now; ten seconds later it must.
+# The same of the one that a file names.
+is_running() {
+	PID=''
+	[ -r "$2" ] && read -r PID <"$2"
+	is_number "$PID" 2 999999999 && lives "$1"
+}
+
+# Let process PID end: it was asked to, is now, and must ten seconds later.  Its file may be
+# gone before it is.
 end_process() {
 	turns=0
-	while is_running "$1" "$2"; do
+	while lives "$1"; do
 		case $turns in
 		20) kill -TERM "$PID" 2>/dev/null ;;
 		120) kill -KILL "$PID" 2>/dev/null ;;
