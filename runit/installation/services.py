@@ -153,10 +153,7 @@ def services(checkout: Path, target: str) -> list[str]:
 def contents(layout: Layout, checkout: Path, target: str, names: list[str]) -> list[Item]:
     """The files and links of TARGET, but for those that enable it."""
     if not names:
-        script = checkout / "stages/network/services" / target.removeprefix("service-")
-        if not script.exists():
-            raise FileNotFoundError(errno.ENOENT, "", str(script))
-        return [Item(SCRIPTS / script.name, script.read_bytes(), 0o755, conf=True)]
+        return scripts(layout, checkout, target.removeprefix("service-"))
     source = checkout / "sv/blfs-servicescripts"
     top = layout.sysconfdir / "sv"
     functions = source / "services" / FUNCTIONS
@@ -166,6 +163,20 @@ def contents(layout: Layout, checkout: Path, target: str, names: list[str]) -> l
     if target in SAMPLES:
         sample = SAMPLES[target]
         items += tree(source / "sysconfig" / sample, layout.sysconfdir / "sysconfig" / sample)
+    return items
+
+
+def scripts(layout: Layout, checkout: Path, name: str) -> list[Item]:
+    """A script of ifup's, and what they all read where nobody has brought that yet."""
+    source = checkout / "stages/network/services"
+    if not (source / name).exists():
+        raise FileNotFoundError(errno.ENOENT, "", str(source / name))
+    items = [Item(SCRIPTS / name, (source / name).read_bytes(), 0o755, conf=True)]
+    common = SCRIPTS / "network.sh"
+    target = f"service-{name}"
+    users = (known(layout, target), *others(layout, target))
+    if any(common in one for one in users) or not os.path.lexists(layout.real(common)):
+        items.append(Item(common, (source / common.name).read_bytes(), conf=True))
     return items
 
 

@@ -226,3 +226,28 @@ def test_every_variable_has_the_default_of_the_makefile_at_the_top() -> None:
         places = (ROOT, ROOT / "sv/blfs-servicescripts")
         lines = {default(place / "Makefile", f"{name} =") for place in places}
         assert len(lines) == 1, lines
+
+
+def test_a_script_of_ifups_comes_with_what_it_reads(maker: Maker, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    where = (f"DESTDIR={root}", "PREFIX=/usr")
+    scripts = root / "lib/services"
+    for name in ("bridge", "wpa", "dhclient", "dhcpcd"):
+        assert maker.run(f"install-service-{name}", *where).returncode == 0
+    assert names(scripts) == {"bridge", "wpa", "dhclient", "dhcpcd", "network.sh"}
+    assert os.access(scripts / "bridge", os.X_OK)
+    for name in ("wpa", "dhclient", "dhcpcd"):
+        assert maker.run(f"uninstall-service-{name}", *where).returncode == 0
+    assert names(scripts) == {"bridge", "network.sh"}
+    maker.run("uninstall-service-bridge", *where)
+    assert names(scripts) == set()
+
+
+def test_ifups_own_common_part_is_left_alone(maker: Maker, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    where = (f"DESTDIR={root}", "PREFIX=/usr")
+    build(root, {"lib/services/network.sh": "# of ifup\n"})
+    done = maker.run("install-service-bridge", *where)
+    assert (done.returncode, done.stdout) == (0, "")
+    maker.run("uninstall-service-bridge", *where)
+    assert names(root / "lib/services") == {"network.sh"}

@@ -139,7 +139,10 @@ def layer(store: Path, name: str) -> None:
 def suite(target: Path) -> None:
     """This suite, installed as for another machine, with nothing enabled."""
     remove(target)
-    target.mkdir()
+    # As the base has them: a directory here would hide its link.
+    for name in ("bin", "lib", "sbin"):
+        (target / "usr" / name).mkdir(parents=True)
+        (target / name).symlink_to(f"usr/{name}")
     install(target)
     for link in (target / "etc/runit/runsvdir").glob("*/*"):
         link.unlink()

@@ -36,6 +36,8 @@ def place(daemon: Daemon, tmp_path: Path) -> Iterator[Machine]:
         found.must(daemon.before or "true")
         for needed in daemon.needs:
             found.must(f"{MAKE} install-{needed}")
+            there = f"sv check {needed} && test -e /var/log/sv/{needed}/lock"
+            wait_for(lambda there=there: found.run(there).returncode == 0, there, PATIENCE)
         yield found
 
 
