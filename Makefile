@@ -143,6 +143,7 @@ check-services: $(VENV)/.done
 	@test -z "$(REPORT)" || rm -rf build/services/tried
 	$(VENV)/bin/python -EsB -m pytest -q -p no:cacheprovider -n $(JOBS) --timeout=300 \
 	tests/services/real $(ARGS)
+	@! test -e build/services/served || cat build/services/served
 	@test -z "$(REPORT)" || $(PYTHON) -EsB tests/services/real/report.py
 
 lint: lint-ruff lint-mypy lint-shell lint-man
