@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import posix
+import time
+
+from runit.process.signals import _signal
 
 DOWN = {b"0": False, b"6": True}
 FATAL = 111
@@ -11,10 +14,18 @@ SHELLS = (b"/sbin/sulogin", b"/bin/sh")
 """Who is called where this suite cannot be loaded."""
 
 
+MARKS = (b"/.dockerenv", b"/run/.containerenv")
+"""Files that tell a container, as the variable `container` does."""
+
+PACE = 1
+"""Seconds before each shell, which may end at once."""
+
+
 def main() -> int:
     """Command line; see the manual page."""
     if posix.getpid() == 1:
         try:
+            _signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # nothing may interrupt this
             # In this interpreter: a second start would take longer than all the rest.
             from runit.boot.runit import main as first
 
@@ -30,28 +41,45 @@ def _rescue(error: BaseException) -> int:
     In a container somebody else decides what then: returns.
     """
     words = repr(error).encode("utf-8", "replace")
-    posix.write(2, b"- runit: fatal: unable to begin: " + words + b"\n")
-    if posix.environ.get(b"container"):
+    try:
+        posix.write(2, b"- runit: fatal: unable to begin: " + words + b"\n")
+    except OSError:
+        pass  # nobody listens
+    if posix.environ.get(b"container") or any(posix.access(mark, posix.F_OK) for mark in MARKS):
         return FATAL
     while True:
-        pid = posix.fork()
-        if not pid:
-            _become_shell()
-        while posix.wait()[0] != pid:
+        try:
+            time.sleep(PACE)
+            _run_shell()
+        except BaseException:  # no process to be had, or worse: there is nobody to tell
             continue
 
 
-def _become_shell() -> None:
-    import time
+def _run_shell() -> None:
+    """Start a shell and wait for its end; whatever else ends meanwhile is reaped."""
+    pid = posix.fork()
+    if not pid:
+        try:
+            _become_shell()
+        finally:
+            posix._exit(FATAL)
+    while posix.wait()[0] != pid:
+        continue
 
+
+def _become_shell() -> None:
+    for number in range(3):
+        try:
+            posix.fstat(number)
+        except OSError:
+            lowest = posix.open(b"/dev/console", posix.O_RDWR)
+            posix.set_inheritable(lowest, True)
     posix.setsid()
     for shell in SHELLS:
         try:
             posix.execv(shell, [shell])
         except OSError:
             continue
-    time.sleep(1)  # there is none, and it is asked again
-    posix._exit(FATAL)
 
 
 def _ask() -> int:

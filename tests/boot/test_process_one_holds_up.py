@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable
 
 import pytest
-from firsts import DOWN, KILL, OFF, REFUSED, RESTART, RESTARTED, SKIP, First, lines, stage
+from firsts import DOWN, KILL, OFF, PATH, REFUSED, RESTART, RESTARTED, SKIP, First, lines, stage
 from masks import masks
 from support import anyones_interpreter, wait_for
 
@@ -364,13 +364,44 @@ def test_it_never_ends_where_the_kernel_refuses_everything(firsts: Make) -> None
     assert machine.process.poll() is None
 
 
-def test_a_damaged_installation_lets_somebody_in_again_and_again(firsts: Make) -> None:
-    damaged = (
-        "#!{python} -IBS\nimport posix, sys\nsys.path.append('/suite/package')\n"
-        "sys.modules['runit.boot.children'] = None\n"
-        "from runit.boot.runit_init import main\nposix._exit(main())\n"
-    )
-    files = {"spy": damaged.format(python=anyones_interpreter())}
-    machine = firsts(program="/spy", files=files, shell="#!/bin/sh\necho $$ >>/shell\n")
-    wait_for(lambda: len(machine.read("shell").split()) > 2)
+DAMAGED = """#!{python} -IBS
+import posix, sys
+sys.path.append("/suite/package")
+sys.modules["runit.boot.children"] = None
+{code}
+from runit.boot.runit_init import main
+posix._exit(main())
+"""
+
+
+def damaged(code: str = "") -> dict[str, str]:
+    return {"spy": DAMAGED.format(python=anyones_interpreter(), code=code)}
+
+
+@pytest.mark.parametrize("closed", [(), (2,), (0, 1, 2)])
+def test_a_damaged_installation_lets_somebody_in_again_and_again(
+    firsts: Make, closed: tuple[int, ...]
+) -> None:
+    shell = "#!/bin/sh\nls /proc/$$/fd | grep -c '^[012]$' >>/shell\n"
+    machine = firsts(program="/spy", files=damaged(), closed=closed, shell=shell)
+    for count in range(1, 4):
+        wait_for(lambda count=count: len(machine.read("shell").split()) >= count)
+        machine.signal(signal.SIGINT, signal.SIGTERM)
+    assert {*machine.read("shell").split()} == {"3"}
     machine.kill()
+
+
+def test_a_damaged_installation_that_can_start_nothing_waits(firsts: Make) -> None:
+    code = (
+        "def broken(): open('/tried', 'a').write('x'); raise BlockingIOError\nposix.fork = broken"
+    )
+    machine = firsts(program="/spy", files=damaged(code))
+    wait_for(lambda: len(machine.read("tried")) > 1)
+    assert machine.process.poll() is None
+    machine.kill()
+
+
+def test_a_damaged_installation_ends_a_container(firsts: Make) -> None:
+    environment = {**PATH, "container": "oci"}
+    machine = firsts(program="/spy", files=damaged(), environment=environment)
+    assert machine.end() == 111
