@@ -7,7 +7,8 @@ its quicker form.  Each runsv would do that in its own memory otherwise, and gro
 a third of a megabyte.  What is used is put close together before
 (`runit.supervise.heap`).
 
-Where there is no place for the directory, runsvs are larger, and that is all.
+Where there is no place for the directory, or the machine is too slow for it, runsvs are
+larger, and that is all.
 """
 
 from __future__ import annotations
@@ -42,6 +43,10 @@ LIVES = 10
 PLENTY = 0.2
 """Seconds of computing until the rehearsal is cut short, on a machine that is very slow."""
 
+SLOW = 0.25
+"""Seconds of computing that the start itself took, on a machine where there is no time for
+this: people wait for their services, and a third of a megabyte each is less trouble."""
+
 HANGS = 10.0
 """Seconds until it is given up.  Nothing in it can wait that long, but if it did,
 nothing would ever be supervised."""
@@ -61,6 +66,8 @@ def rehearse(shown: bytes, area: title.Area | None, handled: tuple[int, ...]) ->
     Shows SHOWN at AREA meanwhile.  HANDLED are the signals that runsvdir will handle;
     those that come wait, blocked.  Only descriptors 0 to 2 may be open.
     """
+    if time.process_time() > SLOW:
+        return
     _signal.pthread_sigmask(_signal.SIG_SETMASK, HELD)
     _signal.signal(_signal.SIGALRM, _give_up)
     _signal.setitimer(_signal.ITIMER_REAL, HANGS)
