@@ -39,7 +39,8 @@ DONE = @touch $@
 SOURCES = pyproject.toml LICENSE $(shell find runit -name '*.py') $(wildcard docs/man/*.8)
 
 .PHONY: help install install-lfs uninstall uninstall-true boot check-boot \
-	services check-services 	wheels run tour check clean lint lint-ruff lint-mypy lint-shell lint-man
+	services check-services wheels run tour check clean \
+	lint lint-ruff lint-mypy lint-shell lint-man
 
 help:
 	@echo 'make run        build under ./build, bring up the services of examples/, show them'

@@ -13,9 +13,11 @@ FATAL = 111
 SHELLS = (b"/sbin/sulogin", b"/bin/sh")
 """Who is called where this suite cannot be loaded."""
 
-
 MARKS = (b"/.dockerenv", b"/run/.containerenv")
-"""Files that tell a container, as the variable `container` does."""
+"""Files that tell a container, as the variable `container` does.
+
+`runit.boot.kernel` has them too; it may be what cannot be loaded.
+"""
 
 PACE = 1
 """Seconds before each shell, which may end at once."""
