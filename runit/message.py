@@ -41,5 +41,23 @@ def emit(text: Text, descriptor: int = 2) -> None:
 
 
 def complain(*parts: Text, error: OSError | int | None = None) -> None:
-    """Print one line, as made by `line`, on standard error."""
-    emit(line(*parts, error=error))
+    """Print one line, as made by `line`, on standard error, `shown` as that may be."""
+    emit(line(*[shown(encode(part), 2) for part in parts], error=error))
+
+
+def shown(text: bytes, descriptor: int) -> bytes:
+    """TEXT, in which there may be anybody's names, as it may be written to DESCRIPTOR.
+
+    A terminal obeys control characters, so there it is `printable`.  Elsewhere it stays
+    as it is.
+    """
+    return printable(text) if posix.isatty(descriptor) else text
+
+
+def printable(text: bytes, kept: str = "") -> bytes:
+    """TEXT with a question mark for each control character, and for what cannot be shown.
+
+    Those in KEPT stay.
+    """
+    decoded = text.decode("utf-8", "surrogateescape")
+    return "".join(one if one.isprintable() or one in kept else "?" for one in decoded).encode()

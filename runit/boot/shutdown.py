@@ -13,9 +13,9 @@ from runit.boot import request
 from runit.boot.allow import authorized
 from runit.boot.background import in_background, in_foreground, open_standard
 from runit.boot.pending import Pending, has_been
-from runit.boot.wall import CONSOLE, printable, tell, wall
+from runit.boot.wall import CONSOLE, tell, wall
 from runit.boot.when import Clock, When, parse
-from runit.message import complain, emit, line
+from runit.message import complain, emit, line, printable
 from runit.options import Options, UsageError, arguments, called_as, encoded
 from runit.process.numbers import unsigned
 from runit.process.signals import _signal
@@ -173,7 +173,7 @@ def _wait(name: bytes, plan: Plan, when: When, clock: Clock, pending: Pending) -
         if b"k" in plan:
             return
         if close:
-            pending.bar(printable(b"\nThe system is going down.\n" + behind) + b"\n")
+            pending.bar(printable(b"\nThe system is going down.\n" + behind, "\n\t") + b"\n")
         else:
             pending.allow()
 

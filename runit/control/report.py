@@ -8,7 +8,7 @@ from __future__ import annotations
 import posix
 import time
 
-from runit.message import emit, line
+from runit.message import emit, line, printable, shown
 from runit.service.directory import FAIL, Trouble
 from runit.service.status import DOWN, STATES, Status
 from runit.service.tai64n import BILLION
@@ -95,12 +95,7 @@ class Report:
         return text
 
     def shown(self, name: bytes, descriptor: int = 1) -> bytes:
-        """NAME as it may be written to DESCRIPTOR.
-
-        A terminal obeys control characters, so there each of them, and whatever
-        else cannot be shown, is a question mark.  Elsewhere names stay as they are.
-        """
-        if not (self._terminal if descriptor == 1 else posix.isatty(descriptor)):
-            return name
-        text = name.decode("utf-8", "surrogateescape")
-        return "".join(one if one.isprintable() else "?" for one in text).encode()
+        """NAME as it may be written to DESCRIPTOR: a terminal obeys control characters."""
+        if descriptor != 1:
+            return shown(name, descriptor)
+        return printable(name) if self._terminal else name
