@@ -3,6 +3,7 @@
 The file's first line is the pid of the process that waits; those behind it are the
 files that bar logins meanwhile, so that whoever comes after one that was killed can
 remove them.  The file itself stays: what counts is the lock.
+Nobody else may open it, or anybody could take the lock and so keep the machine up.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ class Pending:
         """Raises Unable."""
         failed = b"unable to open", PATH
         flags = posix.O_RDWR | posix.O_CREAT | posix.O_NOFOLLOW | posix.O_CLOEXEC
-        self.descriptor = attempt(*failed, do=lambda: posix.open(PATH, flags, 0o644))
+        self.descriptor = attempt(*failed, do=lambda: posix.open(PATH, flags, 0o600))
+        attempt(*failed, do=lambda: posix.fchmod(self.descriptor, 0o600))
         self.barring: list[bytes] = []
 
     def acquire(self) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import posix
 import sys
+import time
 from errno import ENOSPC
 
 TYPE_CHECKING = False
@@ -26,6 +27,11 @@ LONG = 8 if posix.uname().machine in ("aarch64", "loongarch64") and sys.maxsize 
 """Bytes of a session and of each half of a time: 4 wherever 32-bit programs were first."""
 
 FROM_HERE = 1  # lseek(2); the built-in module has no name for it
+
+PATIENCE = 3.0
+"""Seconds until a lock that somebody holds is left to him; a change takes microseconds."""
+GLANCE = 0.02
+"""Seconds from one try to the next."""
 
 SIZE = 384 if LONG == 4 else 400
 
@@ -116,5 +122,18 @@ def append(descriptor: int, record: Record) -> None:
 
 
 def lock(descriptor: int) -> None:
-    """Wait until no other program changes the file.  Raises OSError."""
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    """Wait until no other program changes the file, but not for ever.  Raises OSError.
+
+    Everybody may read these files, and so hold their locks: who does so longer than any
+    change takes is not waited for.
+    """
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                return
+            time.sleep(GLANCE)
+        else:
+            return
