@@ -43,7 +43,8 @@ def holder(name: bytes, locks: dict[int, list[int]]) -> Holder | None:
     """The runsv that holds the directory NAME; None if it cannot be told.
 
     LOCKS is what `locks` found.  The process must be a runsv that works in that
-    very directory: an inode alone could be another file system's.
+    very directory: an inode alone could be another file system's.  It must be ours or
+    root's: anybody can work in that directory, and lock some file of that number.
     """
     try:
         inode = os.stat(name + LOCK).st_ino
@@ -57,7 +58,9 @@ def holder(name: bytes, locks: dict[int, list[int]]) -> Holder | None:
             continue
         try:
             here = os.stat(b"/proc/%d/cwd" % pid)
-            if (here.st_dev, here.st_ino) == (directory.st_dev, directory.st_ino):
+            owner = os.stat(b"/proc/%d" % pid).st_uid
+            same = (here.st_dev, here.st_ino) == (directory.st_dev, directory.st_ino)
+            if same and owner in (0, os.geteuid()):
                 return Holder(pid, descriptor)
         except OSError:
             pass

@@ -4,6 +4,10 @@ CONTRACT: `lock` is held for as long as we live (what is in it: `runit.supervise
 `control` and `ok` are FIFOs
 that only we read, `status`, `stat` and `pid` are each written to NAME.new and
 renamed, so that a reader never sees half a file.  See runsv(8).
+
+The directory may have been given to somebody else, who then commands the service, and
+nothing more: none of these files may be a symlink, and what is in the way of a new one
+is removed and not written to.
 """
 
 from __future__ import annotations
@@ -16,9 +20,9 @@ from errno import EINVAL, ENOENT
 from runit.message import complain
 from runit.service.status import DOWN, STATES
 
-WRITE = os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC
-READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
-NEW = WRITE | os.O_CREAT | os.O_TRUNC
+WRITE = os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
+READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
+NEW = WRITE | os.O_CREAT | os.O_EXCL
 LOCK = WRITE | os.O_CREAT
 
 NOTHING, WRITTEN, IN_PLACE = 0, 1, 2
@@ -39,11 +43,12 @@ def make_directory(where: bytes) -> None:
 
     WHERE is empty or ``log/``.  The target of a relative symlink counts from the
     service directory, for the log service from log/.  Raises Trouble when the
-    link cannot be read; a directory that cannot be made shows when the lock is
-    opened.
+    link cannot be read, or leads to what somebody else may have put there; a directory
+    that cannot be made shows when the lock is opened.
     """
     path = where + b"supervise"
     if os.access(path, os.F_OK):
+        _expect_own(where, path)
         return
     target = path
     if not missing(path):
@@ -60,6 +65,27 @@ def make_directory(where: bytes) -> None:
         except OSError as error:
             if error.errno not in (ENOENT, EINVAL):
                 raise Trouble(b"unable to readlink ./" + path, error) from None
+        else:
+            _expect_own(where, path)
+
+
+def _expect_own(where: bytes, path: bytes) -> None:
+    """Where everybody may make what the symlink PATH leads to, see who did.
+
+    It may be root, who we are, or whose link it is.  Raises Trouble.
+    """
+    if not os.path.islink(path):
+        return
+    try:
+        target = os.path.join(where, os.readlink(path)).rstrip(b"/")
+        owner = os.lstat(target).st_uid
+        if owner in (0, os.geteuid(), os.lstat(path).st_uid):
+            return
+        if not os.stat(os.path.dirname(target) or b".").st_mode & 0o002:
+            return
+    except OSError:
+        return  # shows when the lock is opened
+    raise Trouble(b"./" + path + b" leads to what somebody else put where everybody may")
 
 
 def missing(path: bytes) -> bool:
@@ -151,6 +177,15 @@ def describe(state: int, paused: bool, got_term: bool, want: bytes) -> bytes:
     return text + b"\n"
 
 
+def _create(path: bytes) -> int:
+    """Create the file PATH, in the place of what one that was killed has left there."""
+    try:
+        return os.open(path, NEW, 0o644)
+    except FileExistsError:
+        os.unlink(path)
+        return os.open(path, NEW, 0o644)
+
+
 def replace(who: bytes, path: bytes, content: bytes) -> int:
     """Put CONTENT at PATH in one step; how far it came, with a warning by WHO if not there.
 
@@ -159,7 +194,7 @@ def replace(who: bytes, path: bytes, content: bytes) -> int:
     """
     new = path + b".new"
     try:
-        descriptor = os.open(new, NEW, 0o644)
+        descriptor = _create(new)
     except OSError as error:
         complain(who, "warning", b"unable to open " + new, error=error)
         return NOTHING

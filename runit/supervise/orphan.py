@@ -20,6 +20,7 @@ from runit.service import status
 from runit.service.status import Status
 
 READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+NO_LINK = READ | os.O_NOFOLLOW
 PIPE = os.O_CLOEXEC | os.O_NONBLOCK
 
 SIZE = 96
@@ -66,9 +67,10 @@ def enter(lock: int, pid: int, state: int, pipe: int) -> None:
 def find(where: bytes) -> Orphan | None:
     """The process that the last runsv of this directory left, if it lives.
 
-    WHERE is empty or ``log/``.  The lock must be ours.
+    WHERE is empty or ``log/``.  The lock must be ours; also in the sense that nobody else
+    can have written which process to take over, and to signal, into it.
     """
-    text = _read(where + b"supervise/lock")
+    text = _read(where + b"supervise/lock", own=True)
     if len(text) != SIZE:
         return None
     try:
@@ -141,12 +143,17 @@ def _last_record(where: bytes, pid: int) -> Status | None:
     return record
 
 
-def _read(path: bytes) -> bytes:
+def _read(path: bytes, *, own: bool = False) -> bytes:
+    """What is in a file, if it can be had; with OWN only if nobody else can have written it."""
     try:
-        descriptor = os.open(path, READ)
+        descriptor = os.open(path, NO_LINK)
     except OSError:
         return b""
     try:
+        if own:
+            it = os.fstat(descriptor)
+            if it.st_uid != os.geteuid() or it.st_mode & 0o022:
+                return b""
         return os.read(descriptor, ENOUGH)
     except OSError:
         return b""
