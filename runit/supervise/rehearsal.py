@@ -57,7 +57,7 @@ HELD = tuple(number for number in signals.EVERY if number not in LET_IN)
 
 
 class GivenUp(Exception):
-    """It took too long."""
+    """It took too long, or there is no process to be had."""
 
 
 def rehearse(shown: bytes, area: title.Area | None, handled: tuple[int, ...]) -> None:
@@ -83,7 +83,7 @@ def rehearse(shown: bytes, area: title.Area | None, handled: tuple[int, ...]) ->
         finally:
             os.dup2(errors, 2, inherited)
             os.fchdir(home)
-    except (OSError, GivenUp):
+    except (OSError, MemoryError, GivenUp):
         pass
     finally:
         _signal.setitimer(_signal.ITIMER_REAL, 0)
@@ -159,7 +159,10 @@ class Stage:
         def start(file: bytes, arguments: list[bytes]) -> int:
             if not part.where:
                 part.queue += b"x" if file == b"./finish" else b"t"
-            return launch(self.program, arguments)
+            try:
+                return launch(self.program, arguments)
+            except OSError:  # runsv would wait for better times
+                raise GivenUp from None
 
         return start
 

@@ -91,6 +91,7 @@ class Service:
         "pid",
         "pipe",
         "queue",
+        "short",
         "state",
         "want",
         "where",
@@ -115,6 +116,7 @@ class Service:
         self.orphan = -1  # a pidfd of the process, if it is not our child
         self.queue = bytearray()
         self.ending = False  # runsv is about to exit: nothing is wanted any more
+        self.short = False  # of processes, which has been said
         self.due = False  # to be started, though not wanted up: once
         self._pid_too = False  # supervise/pid is to be written
         self._outcome = 0  # the wait status that finish will hear of
@@ -378,14 +380,18 @@ class Service:
     def _spawn(self, file: bytes, arguments: list[bytes]) -> int:
         """The pid; 0 if FILE cannot be exec'd.  Raises OSError if the system has no process."""
         try:
-            return self.launch(file, arguments)
+            pid = self.launch(file, arguments)
         except OSError as error:
             if error.errno in (EAGAIN, ENOMEM):
                 self.not_before = time.monotonic() + FORK_PAUSE
-                complain(self.who, "warning", "unable to fork, sleeping", error=error)
+                if not self.short:
+                    complain(self.who, "warning", "unable to fork, sleeping", error=error)
+                self.short = True
                 raise
             complain(self.who, "fatal", b"unable to start " + self.where + file, error=error)
-            return 0
+            pid = 0
+        self.short = False
+        return pid
 
     def _process_ended(self, status: int) -> None:
         self.pid = 0

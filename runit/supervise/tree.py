@@ -73,6 +73,7 @@ class Tree:
         self.directory = -1
         self._locks: dict[int, list[int]] | None = None
         self._complained: set[tuple[Text, int]] = set()
+        self._short = False  # of processes, which has been said
 
     # What is there
 
@@ -176,20 +177,30 @@ class Tree:
         return min((entry.not_before for entry in self.pending.values()), default=None)
 
     def _start(self, entries: list[Entry]) -> list[Entry]:
-        """Start the runsvs of ENTRIES, up to one that cannot be; those behind that."""
+        """Start the runsvs of ENTRIES, up to one that cannot be.
+
+        Returns those behind that for which there may be better hope.
+        """
         pids, error = self.starter.start([entry.name for entry in entries])
         for entry, pid in zip(entries, pids, strict=False):
             entry.pid = pid
             entry.waited = False
             self.by_pid[pid] = entry
         if error is None:
+            self._short = False
             return []
         failed = entries[len(pids)]
         if error.errno in (EAGAIN, ENOMEM):
-            self.complain("warning", b"unable to fork for " + failed.name, error=error)
-        else:
-            self.complain("fatal", b"unable to start runsv " + failed.name, error=error)
+            self._lacks_processes(failed, error)
+            return []
+        self.complain("fatal", b"unable to start runsv " + failed.name, error=error)
         return entries[len(pids) + 1 :]
+
+    def _lacks_processes(self, entry: Entry, error: OSError) -> None:
+        """Say so, once until there are enough: there may be a thousand entries, each second."""
+        if not self._short:
+            self.complain("warning", b"unable to fork for " + entry.name, error=error)
+        self._short = True
 
     def _adopt(self, entry: Entry) -> None:
         """Somebody's runsv is there already: wait for its end."""
@@ -205,7 +216,7 @@ class Tree:
         try:
             entry.pid = _wait_for_lock(entry.name)
         except OSError as error:
-            self.complain("warning", b"unable to fork for " + entry.name, error=error)
+            self._lacks_processes(entry, error)
             return
         entry.control = adopt.control(entry.name)
         entry.waited = True
