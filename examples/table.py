@@ -18,6 +18,7 @@ from contextlib import contextmanager
 
 from tree import Tree, command_line
 
+from runit.message import printable
 from runit.service import status, watch
 
 try:
@@ -138,13 +139,18 @@ def names(tree: Tree) -> list[str]:
 def row(tree: Tree, name: str, now: float) -> str:
     """One service's line."""
     service, slash, _ = name.partition("/")
-    shown = "  log" if slash else service
+    shown = "  log" if slash else harmless(service)
     record = tree.status(name)
     if record is None or not tree.supervised(name):
         return f"{shown:12}{GREY}not supervised{PLAIN}"
     color, state = described(record)
     age = duration(max(0, now - record.changed / 1e9))
     return f"{shown:12}{color}{state:24}{PLAIN}{record.pid or '':>8}{age:>9}  {runs(record.pid)}"
+
+
+def harmless(text: str) -> str:
+    """TEXT without what would command the terminal; somebody else may have chosen it."""
+    return printable(os.fsencode(text)).decode()
 
 
 def described(record: status.Status) -> tuple[str, str]:
@@ -185,8 +191,8 @@ def runs(pid: int) -> str:
     if not pid:
         return ""
     if psutil is None:
-        return command_line(pid)
+        return harmless(command_line(pid))
     try:
-        return " ".join(psutil.Process(pid).cmdline())
+        return harmless(" ".join(psutil.Process(pid).cmdline()))
     except psutil.Error:
         return ""

@@ -7,9 +7,11 @@ are touched one by one.
 
 from __future__ import annotations
 
+import posix
+
 from runit.log.remote import Remote
 from runit.log.rules import Rules
-from runit.message import emit
+from runit.message import emit, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -108,7 +110,12 @@ def _first(chosen: bytes, block: bytes, first: bytes, stamp: bytes) -> bytes:
 
 
 def _show(copies: list[bytes]) -> None:
-    """Write them to standard error, as many at once as other writers cannot break up."""
+    """Write them to standard error, as many at once as other writers cannot break up.
+
+    A terminal gets no control characters: what is in a log may come from anybody.
+    """
+    if copies and posix.isatty(2):
+        copies = [printable(copy, "\t\n") for copy in copies]
     batch = b""
     for copy in copies:
         if batch and len(batch) + len(copy) > PIPE_BUF:

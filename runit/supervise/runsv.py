@@ -25,7 +25,7 @@ from runit.supervise import files, orphan
 from runit.supervise.files import Trouble
 from runit.supervise.logger import Logger
 from runit.supervise.service import QUEUE_FULL, WANT_DOWN, WANT_EXIT, WANT_UP, Service
-from runit.supervise.spawn import environment, spawn
+from runit.supervise.spawn import environment, fork, spawn
 from runit.supervise.wakeup import Wakeup
 
 SIGNALS = (_signal.SIGCHLD, _signal.SIGTERM)
@@ -75,6 +75,7 @@ class Runsv:
 
     def open(self) -> None:
         """Take possession of the service in the current directory.  Raises Trouble."""
+        orphan.boot()  # once, not in each child
         service = self.service
         if os.access(b"down", os.F_OK):
             service.want = WANT_DOWN
@@ -108,7 +109,7 @@ class Runsv:
             complain(self.who, "warning", "unable to stat() ./log: ", error=error)
             return
         if there.st_mode & 0o170000 != 0o040000:
-            emit(self.who + b": warning: ./log: not a directory.\n")
+            complain(self.who, "warning", "./log: not a directory.")
             return
         try:
             self.pipe = os.pipe()
@@ -287,8 +288,11 @@ class Runsv:
             log.record()
         os.close(writer)
 
-    def _launch(self, file: bytes, arguments: list[bytes]) -> int:
-        return spawn(file, arguments, stdout=self.pipe[1] if self.pipe else None)
+    def _launch(self, file: bytes, arguments: list[bytes], service: Service | None) -> int:
+        output = self.pipe[1] if self.pipe else None
+        if service is None:
+            return spawn(file, arguments, stdout=output)
+        return fork(file, arguments, service.enter, service.failed, stdout=output)
 
 
 def _unread(pipe: int) -> int:

@@ -15,7 +15,7 @@ import time
 
 from runit import options
 from runit.errors import words
-from runit.message import Text, emit, line
+from runit.message import Text, complain, emit, line
 from runit.process import signals, title
 from runit.process.descriptors import close_from, fill
 from runit.process.signals import _signal
@@ -68,11 +68,10 @@ class Runsvdir:
 
     def complain(self, *parts: Text, error: OSError | int | None = None) -> None:
         """Warn; with a log directly into it, because its pipe could be full."""
-        text = line(self.who, *parts, error=error)
         if self.log:
-            self.log.add(text)
+            self.log.add(line(self.who, *parts, error=error))
         else:
-            emit(text)
+            complain(self.who, *parts, error=error)
 
     # The loop
 
@@ -236,14 +235,14 @@ def _carried() -> int | None:
 
 def _open_log(command: bytes, who: bytes, text: bytes) -> ProctitleLog | None:
     if len(text) < SHORTEST:
-        emit(line(who, "warning", "log must have at least seven characters."))
-        emit(line(who, "warning", "log service disabled."))
+        complain(who, "warning", "log must have at least seven characters.")
+        complain(who, "warning", "log service disabled.")
         return None
     try:
         return ProctitleLog(command, text, _carried())
     except OSError as error:
-        emit(line(who, "warning", "unable to create pipe for log.", error=error))
-        emit(line(who, "warning", "log service disabled."))
+        complain(who, "warning", "unable to create pipe for log.", error=error)
+        complain(who, "warning", "log service disabled.")
         return None
 
 
@@ -284,7 +283,7 @@ def main() -> int:
     try:
         wakeup = Wakeup(SIGNALS)
     except OSError as error:
-        emit(line(who, "fatal", "unable to create selfpipe", error=error))
+        complain(who, "fatal", "unable to create selfpipe", error=error)
         return FATAL
     log = _open_log(command, who, arguments[1]) if arguments[1:] else None
     if log is None:
@@ -292,7 +291,7 @@ def main() -> int:
     try:
         runsvdir = Runsvdir(path, new_session, log, wakeup)
     except OSError as error:
-        emit(line(who, "fatal", "unable to open current directory", error=error))
+        complain(who, "fatal", "unable to open current directory", error=error)
         return FATAL
     return runsvdir.run()
 
