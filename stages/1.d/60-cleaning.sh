@@ -22,8 +22,10 @@ clean_tmp() {
 }
 
 # A line of /etc/sysconfig/createfiles: NAME TYPE MODE OWNER GROUP [DTYPE MAJOR MINOR].
+#
+# What somebody has left in /tmp, which need not have been emptied, is not followed.
 create_file() {
-	if [ $# -lt 5 ] || [ -e "$1" ]; then return 0; fi
+	if [ $# -lt 5 ] || [ -e "$1" ] || [ -L "$1" ]; then return 0; fi
 	case $2 in
 	file) : >"$1" ;;
 	dir) mkdir "$1" ;;
