@@ -8,7 +8,7 @@ from __future__ import annotations
 import posix
 
 from runit import paths
-from runit.message import emit
+from runit.message import emit, shown
 
 CURRENT = b"current"
 PREVIOUS = b"previous"
@@ -25,7 +25,7 @@ def main() -> int:
     if levels is None:
         emit(b"unknown\n", 1)
         return 1
-    emit(b"%b %b\n" % levels, 1)
+    emit(shown(b"%b %b" % levels, 1) + b"\n", 1)
     return 0
 
 

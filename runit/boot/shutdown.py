@@ -127,7 +127,7 @@ def _shut_down(name: bytes, plan: Plan) -> int:
         _possible(plan)
     if b"a" in plan and not authorized():
         said = line(name, b"no authorized users logged in.")
-        emit(said)
+        complain(name, b"no authorized users logged in.")
         tell(CONSOLE, said.replace(b"\n", b"\r\n"))
         return 1
     pending = Pending()
@@ -190,10 +190,9 @@ def _wait(name: bytes, plan: Plan, when: When, clock: Clock, pending: Pending) -
     try:
         _go_down(plan)
     except Unable as unable:
-        said = line(name, b"fatal", *unable.parts)
         if posix.getsid(0) == posix.getpid():  # nobody reads the daemon's standard error
-            wall(said)
-        emit(said)
+            wall(line(name, b"fatal", *unable.parts))
+        complain(name, b"fatal", *unable.parts)
         return 1
     return 0
 

@@ -10,7 +10,7 @@ import posix
 from errno import EISDIR, EROFS
 
 from runit import paths
-from runit.message import emit, line
+from runit.message import complain, emit, line, shown
 from runit.options import arguments
 from runit.process import signals
 
@@ -49,9 +49,9 @@ def main() -> int:
     try:
         changed = switch(name, posix.environ.get(b"RUNSVDIR", paths.RUNSVDIR))
     except Fatal as fatal:
-        emit(line(b"runsvchdir: fatal", *fatal.parts, error=fatal.error))
+        complain(b"runsvchdir: fatal", *fatal.parts, error=fatal.error)
         return 111
-    emit(line(b"runsvchdir", name, b"now current." if changed else b"current."), 1)
+    emit(line(b"runsvchdir", shown(name, 1), b"now current." if changed else b"current."), 1)
     return 0
 
 
