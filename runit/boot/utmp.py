@@ -28,7 +28,7 @@ LONG = 8 if posix.uname().machine in ("aarch64", "loongarch64") and sys.maxsize 
 
 FROM_HERE = 1  # lseek(2); the built-in module has no name for it
 
-PATIENCE = 3.0
+PATIENCE = 1.0
 """Seconds until a lock that somebody holds is left to him; a change takes microseconds."""
 GLANCE = 0.02
 """Seconds from one try to the next."""
