@@ -1,9 +1,9 @@
 """When a command has taken effect, as far as the status record tells.
 
 One rule for each control character; a command of several has taken effect when
-all of its rules say so.  A record is new when the service has changed since the
-command was sent: nanoseconds are compared, so that a restart within the second
-is not taken for the state before it.  See sv(8), -v.
+all of its rules say so.  A record is new when its time is another than before the
+command was sent, to the nanosecond: so a restart within the second is not taken for
+the state before it, and it does not matter if the clock is set.  See sv(8), -v.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NOT_YET, ASK, REACHED = range(3)
 def judge(letters: bytes, found: Status, new: bool) -> int:
     """Whether what LETTERS ask for has been REACHED.
 
-    NEW: the record is of a change that came after they were sent.
+    NEW: the record is of a change that came after the last one before they were sent.
     """
     return min(RULES.get(letter, _at_once)(found, new) for letter in letters)
 

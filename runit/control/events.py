@@ -51,6 +51,7 @@ class Service:
     """One of those waited for.
 
     found     its last record
+    before    when it had changed last before the command was sent, as records tell it
     held      descriptor on supervise/ok, or -1
     told      whether a new record, and runsv's end, will be told
     check     the script, while it runs
@@ -59,12 +60,13 @@ class Service:
     pause     seconds to leave the script alone when it does not agree
     """
 
-    __slots__ = ("again", "asked_for", "check", "found", "held", "name", "pause", "told")
+    __slots__ = ("again", "asked_for", "before", "check", "found", "held", "name", "pause", "told")
 
     found: Status
 
-    def __init__(self, name: bytes) -> None:
+    def __init__(self, name: bytes, before: int) -> None:
         self.name = name
+        self.before = before
         self.held = -1
         self.told = False
         self.check: Check | None = None

@@ -161,7 +161,7 @@ def _control(request: Request, places: Places, report: Report) -> None:
     """Send the command to all services, then wait for all, if that is wanted."""
     letters = request.command.letters
     told = []
-    started, since = time.time_ns(), time.monotonic()
+    since = time.monotonic()
     for name in request.names:
         try:
             places.enter(name)
@@ -176,12 +176,12 @@ def _control(request: Request, places: Places, report: Report) -> None:
         except Trouble as trouble:
             report.trouble(name, trouble)
         else:
-            told.append(name)
+            told.append((name, found.changed))
     report.flush()
     if told and (request.verbose or request.command.wait):
         from runit.control.waiting import Wait  # not a cost of those who do not wait
 
-        Wait(request.command, request.seconds, started, since, places, report).run(told)
+        Wait(request.command, request.seconds, since, places, report).run(told)
 
 
 def _is_told(letters: bytes, want: bytes, got_term: bool) -> bool:

@@ -31,21 +31,19 @@ NAPPING = 0.02
 class Wait:
     """Wait for services until they have done what COMMAND says.
 
-    SECONDS as on the command line.  STARTED is when the command was sent, in Unix
-    nanoseconds; SINCE the same in monotonic seconds.
+    SECONDS as on the command line.  SINCE is when the command was sent, in monotonic
+    seconds.
     """
 
     def __init__(
         self,
         command: Command,
         seconds: int,
-        started: int,
         since: float,
         places: directory.Places,
         report: Report,
     ) -> None:
         self._command = command
-        self._started = started // 1000 * 1000  # the reference's records have microseconds
         self._since = since
         self._deadline = since + STEP * (seconds // STEP + 2)  # when the reference gives up
         self._places = places
@@ -53,9 +51,12 @@ class Wait:
         self._pending: dict[Service, None] = {}
         self._events: Events | None = None
 
-    def run(self, names: list[bytes]) -> None:
-        """Wait for the services NAMES; each is reported when its time comes."""
-        self._pending = dict.fromkeys(Service(name) for name in names)
+    def run(self, told: list[tuple[bytes, int]]) -> None:
+        """Wait for the services TOLD; each is reported when its time comes.
+
+        With each name comes when the service had changed last, before it was told.
+        """
+        self._pending = dict.fromkeys(Service(name, before) for name, before in told)
         self._look(self._pending)
         for nap in NAPS:
             if not self._pending or time.monotonic() > self._since + NAPPING:
@@ -103,7 +104,9 @@ class Wait:
     def _reached(self, service: Service, agrees: bool | None) -> bool:
         """Whether it is as it should be; AGREES is ./check's answer, if there is one."""
         found = service.found
-        verdict = conditions.judge(self._command.letters, found, found.changed >= self._started)
+        # Not whether it is later than the command: the clock may be set meanwhile.
+        new = found.changed != service.before
+        verdict = conditions.judge(self._command.letters, found, new)
         if verdict != conditions.ASK:
             return verdict == conditions.REACHED
         if agrees is None or service.asked_for != found.pid:

@@ -32,13 +32,23 @@ def test_a_service_is_up_when_check_agrees(sv_together, fake) -> None:
         )
 
 
-def test_check_is_asked_after_a_restart(sv_together, fake) -> None:
-    script(fake("a", up(age=-1000)), "exit 0")
-    script(fake("b", up(age=-1000)), "exit 1")
+def test_check_is_asked_after_a_restart(suite: Suite, fake, tmp_path: Path) -> None:
     words = ("restart", "try-restart", "term", "force-restart")
-    for code, output in sv_together(*(("-w", "0", word, "a", "b") for word in words)):
-        assert code == 1
-        assert masked(output).startswith(b"ok: run: a: (pid N) Ns\n")
+    environment = suite.environment(SVDIR=str(tmp_path))
+    services, running = {}, {}
+    for word in words:
+        services[word] = fake(word, up())
+        script(services[word], "test -e asked || { touch asked; exit 1; }")
+        running[word] = suite.start(
+            "sv", "-w", "60", word, word, env=environment, stdout=subprocess.PIPE
+        )
+    for word in words:
+        wait_for(services[word].sent)
+        assert not (services[word].directory / "asked").exists()
+        services[word].write(up(age=-1000))
+        output, _ = running[word].communicate(timeout=90)
+        assert masked(output) == f"ok: run: {word}: (pid N) Ns\n".encode()
+        assert (services[word].directory / "asked").exists()
 
 
 def test_check_is_not_asked_where_nothing_is_to_be_up(sv_together, fake, tmp_path: Path) -> None:
