@@ -98,6 +98,11 @@ def has_runit() -> bool:
     return has_reference("runit") and all(map(os.path.exists, PROGRAMS["reference"].values()))
 
 
+def keeps_flags_in_run() -> bool:
+    """Whether Debian's process 1 has its flags in /run: from 2.2 on it has upstream's paths."""
+    return b"/run/runit.stopit" in Path(PROGRAMS["reference"]["runit"]).read_bytes()
+
+
 def _unshare(user: bool) -> list[str]:
     words = [
         "unshare",
@@ -174,6 +179,9 @@ class First:
         if not bare:
             given: dict[str, str | bytes | None] = {"1": "", "2": "", "3": "", "nosync": b""}
             self.write({**given, **(stages or {})})
+        if kind == "reference" and not keeps_flags_in_run():
+            for name in ("stopit", "reboot"):
+                (root / "etc/runit" / name).symlink_to(f"/run/runit.{name}")
         build(root, files or {})
         binds = [("/dev/null", "/dev/null"), (str(suite), "/suite")]
         if console:

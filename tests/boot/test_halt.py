@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from oldworld import HANGUP, INTERRUPT, PROGRAMS, Machine
+from support import needs
 
 from runit.boot import utmp
 from runit.launchers import interpreter
@@ -80,6 +81,7 @@ def test_w_only_writes_wtmp(machine: Machine, name: str, option: str) -> None:
     assert machine.told() == ""
 
 
+@needs("last")
 def test_last_tells_of_the_shutdown(machine: Machine) -> None:
     machine.run("halt", "-w")
     assert "shutdown system down" in machine.shell("last -x")

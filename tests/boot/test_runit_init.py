@@ -8,7 +8,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from firsts import DOWN, OFF, PROGRAMS, RESTART, RESTARTED, First, has_runit, lines, stage
+from firsts import (
+    DOWN,
+    OFF,
+    PROGRAMS,
+    RESTART,
+    RESTARTED,
+    First,
+    has_runit,
+    keeps_flags_in_run,
+    lines,
+    stage,
+)
 
 Make = Callable[..., First]
 
@@ -88,6 +99,8 @@ def test_an_argument_that_only_begins_so_is_none(firsts: Make) -> None:
 def test_what_cannot_be_written_is_told_alike(
     firsts: Make, first: str, message: str, words: str
 ) -> None:
+    if not keeps_flags_in_run():
+        pytest.skip("this version of the reference has its flags elsewhere")
     said = {}
     for kind in ("ours", "reference"):
         program = PROGRAMS[kind]["runit-init"]

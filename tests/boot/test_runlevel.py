@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from oldworld import Machine
+from support import needs
 
 from runit.boot import utmp
 
@@ -97,12 +98,18 @@ def test_a_changed_runlevel_is_recorded(machine: Machine) -> None:
     records = [(one.type, one.line, one.user, one.pid) for one in machine.wtmp()]
     level = (utmp.RUN_LVL, b"~", b"runlevel")
     assert records == [(*level, ord("1")), (*level, ord("3") + 256 * ord("1"))]
+    assert len((machine.root / "run/utmp").read_bytes()) == utmp.SIZE
+
+
+@needs("last")
+def test_last_and_who_tell_of_a_changed_runlevel(machine: Machine) -> None:
+    machine.run("telinit", "1")
+    machine.run("telinit", "3")
     said = machine.shell("last -x; who -r")
     assert "(to lvl 1)" in said
     assert "(to lvl 3)" in said
     assert "run-level 3" in said
     assert "last=1" in said
-    assert len((machine.root / "run/utmp").read_bytes()) == utmp.SIZE
 
 
 @pytest.mark.parametrize("word", ["q", "Q", "u", "U"])
