@@ -13,13 +13,17 @@ import time
 
 from runit.log.say import info, pause, warning
 from runit.options import encoded
-from runit.service.tai64n import label
+from runit.service.tai64n import label, unix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runit.log.directory import LogDirectory
 
-NAME_SIZE = 27
+LABEL_SIZE = 25
+NAME_SIZE = LABEL_SIZE + 2
+DIGITS = b"0123456789abcdef"
+LAST = b"@8"
+"""Labels from here on are not of this age of the world: see tai64n(8)."""
 FEW_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 """What keeps a directory from being read for a while only."""
 
@@ -34,11 +38,17 @@ def exists(log: LogDirectory, name: bytes) -> bool:
 
 
 def unused_name(log: LogDirectory, end: bytes) -> bytes:
-    """The name, ending in END, for a log that is closed now."""
-    while True:
-        name = label(time.time_ns()) + end
-        if not exists(log, name):
-            return name
+    """The name, ending in END, for a log that is closed now.
+
+    It comes behind all that there are, also when the clock has been set back: else what
+    is newest would be removed as the oldest.
+    """
+    now = label(time.time_ns())
+    there = [name[:LABEL_SIZE] for name in names(log) if not name[1:LABEL_SIZE].strip(DIGITS)]
+    newest = max(there, default=b"")
+    if now <= newest < LAST:
+        now = label(unix(bytes.fromhex(newest[1:].decode())) + 1)
+    return now + end
 
 
 def names(log: LogDirectory, then: bytes = b"rotate") -> list[bytes]:

@@ -243,3 +243,21 @@ def test_the_lock_goes_with_its_holder(suite: Suite, tmp_path: Path) -> None:
         work.process.wait()
     with (tmp_path / "log/lock").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_what_is_newest_stays_when_the_clock_has_been_set_back(ours: Suite, tmp_path: Path) -> None:
+    """Here all old logs are of the year 2107, but for what only looks like one."""
+    directory = tmp_path / "log"
+    directory.mkdir()
+    last = "@4000000101c2d60a3b9ac9ff.s"
+    for name in ("@4000000101c2d60a3b9ac9fe.s", last, "@no-label-but-just-as-long.s"):
+        (directory / name).write_text(f"{name}\n")
+    with logging(ours, directory, config=b"n4\n") as work:
+        kept = []
+        for number in range(4):
+            work.log(b"%d\n" % number)
+            kept.append(work.rotate())
+            assert kept[-1].name > last
+        assert [path.read_text() for path in kept[1:]] == ["1\n", "2\n", "3\n"]
+        assert kept == sorted(kept)
+        assert not (directory / last).exists()
