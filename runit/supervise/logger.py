@@ -17,7 +17,11 @@ from runit.options import UsageError
 from runit.process import signals, title
 from runit.process.descriptors import close_from
 from runit.process.signals import _signal
-from runit.supervise.spawn import environment, spawn
+from runit.supervise.spawn import environment, fork
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from runit.supervise.service import Service
 
 
 class Logger:
@@ -33,30 +37,32 @@ class Logger:
         self.home = home
         self.pipe = pipe
 
-    def __call__(self, file: bytes, arguments: list[bytes]) -> int:
+    def __call__(self, file: bytes, arguments: list[bytes], service: Service | None) -> int:
         """Start it in log/; the pid.  Raises OSError."""
+        assert service is not None  # there are no control/ scripts here
         os.chdir(b"log")
         try:
             if _is_built_in():
-                return self._fork()
-            return spawn(file, arguments, stdin=self.pipe)
+                return self._fork(service)
+            return fork(file, arguments, service.enter, service.failed, stdin=self.pipe)
         finally:
             os.fchdir(self.home)
 
-    def _fork(self) -> int:
+    def _fork(self, service: Service) -> int:
         before = _signal.pthread_sigmask(_signal.SIG_BLOCK, signals.EVERY)
         try:
             pid = os.fork()
             if not pid:
-                self._become_logger()
+                self._become_logger(service)
         finally:
             _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
         return pid
 
-    def _become_logger(self) -> None:
+    def _become_logger(self, service: Service) -> None:
         """In the child: let go of all that is the parent's, then serve.  Never returns."""
         code = 111
         try:
+            service.enter()
             os.dup2(self.pipe, 0)
             close_from(3)
             _signal.set_wakeup_fd(-1)

@@ -14,10 +14,10 @@ larger, and that is all.
 from __future__ import annotations
 
 import os
+import stat
 import time
 
 from runit.process import descriptors, signals, title
-from runit.process.execute import search
 from runit.process.signals import _signal
 from runit.service import status, tai64n
 from runit.supervise import files, heap, orphan, runsv, service, spawn, wakeup, warm
@@ -36,6 +36,9 @@ FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 PLACES = (b"/dev/shm", b"/run", b"/tmp")
 """Where the directory may be, best first."""
+
+PROGRAMS = (b"/bin/true", b"/usr/bin/true")
+"""What does nothing; not what PATH says, from which only runsv is to come."""
 
 LIVES = 10
 """CPython counts to eight before it turns code into its quicker form."""
@@ -156,11 +159,11 @@ class Stage:
     def _stand_in(self, part: Service, launch: Launch) -> Launch:
         """LAUNCH with a program that ends at once; in finish the end is ordered."""
 
-        def start(file: bytes, arguments: list[bytes]) -> int:
+        def start(file: bytes, arguments: list[bytes], service: Service | None) -> int:
             if not part.where:
                 part.queue += b"x" if file == b"./finish" else b"t"
             try:
-                return launch(self.program, arguments)
+                return launch(self.program, arguments, service)
             except OSError:  # runsv would wait for better times
                 raise GivenUp from None
 
@@ -173,9 +176,9 @@ def _give_up(_number: int, _frame: object) -> None:
 
 def _program() -> bytes:
     """A program that does nothing.  Raises FileNotFoundError."""
-    for candidate in search(b"true"):
+    for candidate in PROGRAMS:
         if os.access(candidate, os.X_OK):
-            return os.path.abspath(candidate)
+            return candidate
     raise FileNotFoundError
 
 
@@ -184,6 +187,8 @@ def _directory() -> bytes:
     for place in PLACES:
         path = b"%b/runsvdir.%d" % (place, os.getpid())
         try:
+            if os.stat(place).st_mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH:
+                continue  # somebody else could put his own in its place
             os.mkdir(path, 0o700)
         except OSError:
             continue

@@ -29,8 +29,12 @@ if TYPE_CHECKING:
     Command = Generator[bytes, bool, None]
     """Yields the letters of control/ scripts to run, is sent whether each exited 0."""
 
-    Launch = Callable[[bytes, list[bytes]], int]
-    """Starts a program, given its file and arguments; the pid.  Raises OSError."""
+    Launch = Callable[[bytes, list[bytes], "Service | None"], int]
+    """Starts a program, given its file and arguments; the pid.  Raises OSError.
+
+    With a Service it is the service itself: the child calls its `enter` first, and its
+    `failed` if there is no such program.
+    """
 
 WANT_UP, WANT_DOWN, WANT_EXIT = 0, 1, 2
 WANTED = (b"", b"down", b"exit")
@@ -60,7 +64,7 @@ SIGNALS = {
 }
 
 COULD_NOT_START = 111 << 8
-"""The wait status of a process that could not be exec'd."""
+"""The wait status of a process that could not be started."""
 
 UNKNOWN = -256
 """In place of the wait status of a process that is not our child: finish gets -1 and 0."""
@@ -329,7 +333,7 @@ class Service:
             complain(self.who, "warning", b"unable to stat " + path, error=error)
             return False
         try:
-            self._script = self.launch(path, [path])
+            self._script = self.launch(path, [path], None)
         except OSError as error:
             if error.errno in (EAGAIN, ENOMEM):
                 complain(self.who, "warning", b"unable to fork for " + path, error=error)
@@ -374,13 +378,12 @@ class Service:
         self.pid = pid
         self.paused = False
         self.got_term = False
-        orphan.enter(self.lock, pid, self.state, self.pipe)
         self.record(pid_too=True)
 
     def _spawn(self, file: bytes, arguments: list[bytes]) -> int:
-        """The pid; 0 if FILE cannot be exec'd.  Raises OSError if the system has no process."""
+        """The pid; 0 if FILE is out of reach.  Raises OSError if the system has no process."""
         try:
-            pid = self.launch(file, arguments)
+            pid = self.launch(file, arguments, self)
         except OSError as error:
             if error.errno in (EAGAIN, ENOMEM):
                 self.not_before = time.monotonic() + FORK_PAUSE
@@ -388,10 +391,22 @@ class Service:
                     complain(self.who, "warning", "unable to fork, sleeping", error=error)
                 self.short = True
                 raise
-            complain(self.who, "fatal", b"unable to start " + self.where + file, error=error)
+            self.failed(file, error)
             pid = 0
         self.short = False
         return pid
+
+    def enter(self) -> None:
+        """In the child: write down for a successor of this runsv that it was started.
+
+        Until it is exec'd the child has the lock open, so no successor comes before.
+        """
+        state = FINISH if self.state == FINISH else RUN
+        orphan.enter(self.lock, os.getpid(), state, self.pipe)
+
+    def failed(self, file: bytes, error: OSError) -> None:
+        """Complain that FILE cannot be started."""
+        complain(self.who, "fatal", b"unable to start " + self.where + file, error=error)
 
     def _process_ended(self, status: int) -> None:
         self.pid = 0

@@ -1,19 +1,25 @@
 """Starting a child that sees what runit would give it, and nothing of ours.
 
-posix_spawn(3) neither copies this process nor lets a signal come between: the
-child starts with default dispositions, an empty mask, and descriptors 0 to 2
-(every other one of ours closes itself at exec).
+It starts with default dispositions, an empty mask, and descriptors 0 to 2 (every other
+one of ours closes itself at exec).  `spawn` neither copies this process nor lets a
+signal come between; `fork` lets the child do something first.
 """
 
 from __future__ import annotations
 
 import os
 
+from runit.process import signals
 from runit.process.environment import Given, given
+from runit.process.signals import _signal
+from runit.supervise.wakeup import ALWAYS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+HANDLED = (_signal.SIGCHLD, _signal.SIGTERM, *ALWAYS)
+"""Signals for which a runsv has handlers."""
 
 _environment: Given | None = None
 _mapping: Mapping[bytes, bytes] | None = None
@@ -57,8 +63,49 @@ def spawn(
     return os.posix_spawn(
         file,
         arguments,
-        environment().mapping() if _mapping is None else _mapping,
+        _variables(),
         file_actions=actions,
         setsigmask=(),
         setsid=new_session,
     )
+
+
+def fork(
+    file: bytes,
+    arguments: list[bytes],
+    enter: Callable[[], None],
+    failed: Callable[[bytes, OSError], None],
+    *,
+    stdin: int | None = None,
+    stdout: int | None = None,
+) -> int:
+    """As `spawn`, but the child calls ENTER first, whatever has become of this process.
+
+    A FILE that cannot be exec'd is the child's own trouble: it calls FAILED and exits
+    111.  Raises fork's OSError.
+    """
+    before = _signal.pthread_sigmask(_signal.SIG_BLOCK, signals.EVERY)
+    try:
+        pid = os.fork()
+        if pid:
+            return pid
+        try:
+            for number in HANDLED:
+                _signal.signal(number, _signal.SIG_DFL)
+            if stdin is not None:
+                os.dup2(stdin, 0)
+            if stdout is not None:
+                os.dup2(stdout, 1)
+            enter()
+            _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
+            os.execve(file, arguments, _variables())
+        except OSError as error:
+            failed(file, error)
+        finally:
+            os._exit(111)
+    finally:
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
+
+
+def _variables() -> Mapping[bytes, bytes]:
+    return environment().mapping() if _mapping is None else _mapping
