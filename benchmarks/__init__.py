@@ -1,0 +1,1 @@
+"""This suite beside its peers: ``make bench``, or ``python3 -m benchmarks --help``."""

@@ -1,0 +1,204 @@
+"""This suite beside its peers, in one run: a table, JSON, charts.
+
+    python3 -m benchmarks [--rows 1,2] [--services 1,100] [--peers s6] [--short] [--out DIR]
+
+from the checkout, or ``make bench``.  docs/performance.md tells how to read it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from benchmarks import loggers, machine, peers, processes, rows, targets, zombies
+from benchmarks.events import Service
+from benchmarks.install import ROOT, install
+from benchmarks.peers import Ours, Peer
+from benchmarks.report import Report, from_json, tables, to_json
+from benchmarks.results import CHAPTERS, Results
+
+DESCRIPTORS = 70_000
+SERVICES = (1, 10, 100, 1000, 10000)
+FEWER_ROUNDS = 10_000
+"""From so many services on, one round has to do."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; see the module's docstring."""
+    options = parse(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # and what was started ends with us
+    report = from_json(options.again.read_text()) if options.again else measure(options)
+    publish(report, options.out)
+    return 0
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The options; what --short changes, may be given, too."""
+    names = [kind.name for kind in peers.ALL]
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=_numbers, default=list(CHAPTERS), help="such as 1,2,8")
+    parser.add_argument("--services", type=_numbers, help="how many; such as 100,1000")
+    parser.add_argument("--rounds", type=int, help="of which the median counts")
+    parser.add_argument("--peers", type=_words, help=f"besides ours; of {', '.join(names)}")
+    parser.add_argument("--short", action="store_true", help="a few minutes, for a first look")
+    parser.add_argument("--out", type=Path, help="where table.md, results.json and charts go")
+    parser.add_argument("--scratch", type=Path, help="where services are; default: $TMPDIR")
+    parser.add_argument("--idle", type=float, help="seconds of watching those who idle")
+    parser.add_argument("--restarts", type=int, help="before memory is measured")
+    parser.add_argument("--crash", type=float, help="seconds of a crash loop")
+    parser.add_argument("--megabytes", type=int, help="through each logger")
+    parser.add_argument("--orphans", type=int, default=5000, help="that process 1 reaps")
+    parser.add_argument("--level", type=int, default=100, help="services of a run level")
+    parser.add_argument("--again", type=Path, metavar="JSON", help="report on an earlier run")
+    options = parser.parse_args(arguments)
+    short = options.short
+    for name, long_form, short_form in (
+        ("services", list(SERVICES), [100]),
+        ("rounds", 3, 1),
+        ("peers", names, ["C runit", "s6"]),
+        ("idle", 60.0, 5.0),
+        ("restarts", 20, 3),
+        ("crash", 10.0, 5.0),
+        ("megabytes", 64, 16),
+    ):
+        if getattr(options, name) is None:
+            setattr(options, name, short_form if short else long_form)
+    unknown = set(options.peers) - set(names)
+    if unknown:
+        parser.error(f"no such peer: {', '.join(unknown)}")
+    return options
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(one) for one in text.split(",")]
+
+
+def _words(text: str) -> list[str]:
+    return [one.strip() for one in text.split(",")]
+
+
+def measure(options: argparse.Namespace) -> Report:
+    """All that OPTIONS ask for."""
+    left_out = {
+        kind.name: kind.missing()
+        for kind in peers.ALL
+        if kind.name in options.peers and kind.missing()
+    }
+    wanted = {Ours.name, *options.peers} - set(left_out)
+    kinds = [kind for kind in peers.ALL if kind.name in wanted]
+    for name, why in left_out.items():
+        say(f"{name} is left out: {why}")
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, max(hard, DESCRIPTORS)))
+    except (ValueError, PermissionError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    processes.adopt()
+    results = Results()
+    with tempfile.TemporaryDirectory(prefix="bench", dir=options.scratch) as temporary:
+        place = Path(temporary)
+        place.chmod(0o755)
+        where = machine.describe(place)
+        (place / "ours").mkdir()
+        Ours.directory = install(place / "ours")
+        service = Service(place)
+        once = rows.Once(place, service, results, restarts=options.restarts, idle=options.idle)
+        parameters = {"rounds:": str(options.rounds), "service:": str(service)}
+        parameters["restarts before memory is measured:"] = str(options.restarts)
+        parameters["seconds of idling:"] = f"{options.idle:g}"
+        parameters["megabytes through a logger:"] = str(options.megabytes)
+        parameters["orphans:"] = str(options.orphans)
+        versions = {kind.name: kind.version() for kind in kinds}
+        report = Report(results, where, versions, left_out, parameters)
+        try:
+            take(kinds, set(options.rows), once, options)
+        finally:
+            processes.end_all()
+    return report
+
+
+def take(
+    kinds: list[type[Peer]], chapters: set[int], once: rows.Once, options: argparse.Namespace
+) -> None:
+    """Measure, peers in turns."""
+    began = time.monotonic()
+
+    def turns(what: str, rounds: int, some: Iterable[type[Peer]] = kinds) -> Iterable[type[Peer]]:
+        for one in range(rounds):
+            for kind in some:
+                clock = time.strftime("%M:%S", time.gmtime(time.monotonic() - began))
+                say(f"{clock} {what}, round {one + 1} of {rounds}: {kind.name}")
+                yield kind
+
+    results = once.results
+    for number in options.services:
+        able = [kind for kind in kinds if kind.most >= number]
+        for kind in kinds:
+            if kind not in able and 1 in chapters:
+                results.note("start", number, kind.name, kind.beyond)
+        if chapters & {1, 2, 3, 4, 8}:
+            rounds = options.rounds if number < FEWER_ROUNDS else 1
+            failed = set()
+            for kind in turns(f"{number} services", rounds, able):
+                if kind in failed:
+                    continue
+                try:
+                    rows.round_of(kind, number, chapters, once)
+                except rows.Failed as error:
+                    failed.add(kind)  # once is enough: that took long
+                    say(f"{kind.name} failed: {error}")
+        if chapters & {5, 6}:
+            say(f"{number} services, restarted, then idle: all")
+            rows.settled(able, number, chapters, once)
+    if 9 in chapters:
+        for kind in turns("run levels", options.rounds):
+            with rows.tolerated():
+                rows.switch(kind, once, each=options.level, common=options.level // 2)
+    if 10 in chapters:
+        for kind in turns("zombies", options.rounds):
+            zombies.reap(kind, once.service, once.place, results, orphans=options.orphans)
+        for kind in turns("crash loop", options.rounds):
+            with rows.tolerated():
+                rows.crash(kind, once, seconds=options.crash)
+    if 7 in chapters:
+        say("logs")
+        rivals = loggers.loggers(kinds, once.service)
+        for _ in range(options.rounds):
+            for rival in rivals:
+                loggers.latency(rival, once.place, results)
+        size, rounds = options.megabytes, options.rounds
+        loggers.throughput(rivals, once.place, results, megabytes=size, rounds=rounds)
+
+
+def publish(report: Report, out: Path | None) -> None:
+    """Print the table; write it, JSON and charts to OUT."""
+    text = tables(report)
+    print(text)
+    print("\n".join(targets.judge(report.results)))
+    if out is None:
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "table.md").write_text(f"# Benchmarks\n\n{text}")
+    (out / "results.json").write_text(to_json(report))
+    try:
+        from benchmarks.charts import draw
+    except ImportError:
+        say("no charts: matplotlib is not installed")
+    else:
+        draw(report, out)
+
+
+def say(text: str) -> None:
+    """Tell whoever waits how far it is."""
+    print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.path[:0] = [str(ROOT)]
+    sys.exit(main())
