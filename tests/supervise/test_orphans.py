@@ -9,9 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from support import Suite, alive, build, command, pid, stat, wait_for
+from support import Suite, alive, build, command, needs, pid, stat, wait_for
 
 from runit.service import status
+from runit.supervise.adopt import locks
 
 RUN = {"run": "#!/bin/sh\nexec sleep 1000\n"}
 SPEAKS = {
@@ -46,6 +47,11 @@ def kill(process: subprocess.Popen[bytes]) -> None:
 
 def children_of(process: int) -> list[str]:
     return Path(f"/proc/{process}/task/{process}/children").read_text().split()
+
+
+def holders(service: Path) -> list[int]:
+    """The runsv that holds the lock."""
+    return locks().get((service / "supervise/lock").stat().st_ino, [])
 
 
 def test_the_service_goes_on_under_the_successor(ours: Suite, tmp_path: Path) -> None:
@@ -138,6 +144,36 @@ def test_the_built_in_logger_goes_on(ours: Suite, tmp_path: Path) -> None:
             assert pid(one / "log") == logger
             say.write(b"one line\n")
             wait_for(lambda: (one / "log/main/current").read_text() == "one line\n")
+
+
+@needs("strace")
+@pytest.mark.parametrize(
+    "files",
+    [RUN, {**RUN, "log/run": RUN["run"]}, {**RUN, "log/config": "", "log/main": None}],
+    ids=["run", "log", "built-in"],
+)
+def test_nothing_starts_twice_when_runsv_is_killed_while_it_starts_it(
+    ours: Suite, tmp_path: Path, files: dict[str, str | None]
+) -> None:
+    """It takes a second here until it is written down that there is a child."""
+    one = build(tmp_path / "d/s", files)
+    trace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=pwrite64", "-e"]
+    slowly = "inject=pwrite64:delay_enter=1000000"
+    tracer = subprocess.Popen([*trace, slowly, ours.program("runsv"), one])
+    try:
+        old = wait_for(lambda: holders(one))[0]
+        parts = [one, one / "log"] if len(files) > 1 else [one]
+        wait_for(lambda: len(children_of(old)) == len(parts))
+        before = sorted(int(child) for child in children_of(old))
+        os.kill(old, signal.SIGKILL)
+        with ours.runsvdir(tmp_path / "d") as top:
+            wait_for(lambda: holders(one) == [int(own) for own in children_of(top.pid)])
+            wait_for(lambda: ours.run("sv", "status", one).stdout.startswith((b"run", b"down")))
+            assert sorted(recorded(part) for part in parts) == before
+            assert all(alive(process) for process in before)
+    finally:
+        tracer.kill()
+        tracer.wait()
 
 
 @pytest.mark.parametrize("letter", ["o", "d"])
