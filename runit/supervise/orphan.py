@@ -35,8 +35,8 @@ _boot = b""
 class Orphan:
     """A living process PID that a runsv before us started.
 
-    DESCRIPTOR is a pidfd of it, STATE is RUN or FINISH, RECORD what was last said about
-    it, if anything was, and PIPE the inode of the pipe to the log service, or 0.  The
+    DESCRIPTOR is a pidfd of it, STATE is RUN or FINISH, RECORD what was last said, perhaps
+    before it was started, and PIPE the inode of the pipe to the log service, or 0.  The
     record wants nothing if exit was wanted: that was meant for the runsv that is gone.
     """
 
@@ -82,7 +82,7 @@ def find(where: bytes) -> Orphan | None:
         return None
     try:
         if _start(pid) == start:  # still, so it is the one that the descriptor stands for
-            return Orphan(pid, descriptor, state, pipe, _last_record(where, pid))
+            return Orphan(pid, descriptor, state, pipe, _last_record(where))
     except (OSError, ValueError):
         pass
     os.close(descriptor)
@@ -131,12 +131,10 @@ def _start(pid: int) -> int:
     return int(text[text.rindex(b")") + 2 :].split(b" ", 20)[19])
 
 
-def _last_record(where: bytes, pid: int) -> Status | None:
+def _last_record(where: bytes) -> Status | None:
     try:
         record = status.unpack(_read(where + b"supervise/status"))
     except ValueError:
-        return None
-    if record.pid != pid:
         return None
     if b"want exit" in _read(where + b"supervise/stat"):
         record.want = b""

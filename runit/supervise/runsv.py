@@ -28,6 +28,10 @@ from runit.supervise.service import QUEUE_FULL, WANT_DOWN, WANT_EXIT, WANT_UP, S
 from runit.supervise.spawn import environment, fork, spawn
 from runit.supervise.wakeup import Wakeup
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from runit.supervise.orphan import Orphan
+
 SIGNALS = (_signal.SIGCHLD, _signal.SIGTERM)
 
 TRIES = 1
@@ -132,11 +136,15 @@ class Runsv:
             if not (left and orphan.reopen(left, 1, pipe)) and logger:
                 orphan.reopen(logger, 0, pipe)
             self.service.pipe = log.pipe = os.fstat(pipe[0]).st_ino
-        for service, one in ((log, logger), (self.service, left)):
-            if service and one:
-                service.adopt(one)
-                self.poll.register(service.orphan, select.POLLIN)
-                self.polled[service.orphan] = service
+        if log and logger:
+            self._go_on_with(log, logger)
+        if left:
+            self._go_on_with(self.service, left)
+
+    def _go_on_with(self, service: Service, left: Orphan) -> None:
+        service.adopt(left)
+        self.poll.register(service.orphan, select.POLLIN)
+        self.polled[service.orphan] = service
 
     def _open(self, service: Service) -> None:
         service.control, _ = files.open_control(service.where)
@@ -224,6 +232,9 @@ class Runsv:
                 return
         except OSError as error:  # better a log service without a lock than none
             complain(self.who, "warning", "unable to lock log/supervise/lock", error=error)
+        logger = orphan.find(b"log/")
+        if logger:
+            self._go_on_with(self.log, logger)
         try:
             self._open(self.log)
             self.log.record()

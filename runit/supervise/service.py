@@ -162,9 +162,10 @@ class Service:
         self.began = time.monotonic()
         record = orphan.record
         if record is not None:
-            self.changed = record.changed
-            self.paused = record.paused
-            self.got_term = record.got_term
+            if record.pid == orphan.pid:  # else runsv was killed before it said so
+                self.changed = record.changed
+                self.paused = record.paused
+                self.got_term = record.got_term
             if record.want == b"u":
                 self.want = WANT_UP
             elif record.want == b"d":

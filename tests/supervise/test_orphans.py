@@ -197,6 +197,27 @@ def test_what_was_wanted_is_wanted_still(ours: Suite, tmp_path: Path, letter: st
             wait_for(lambda: stat(one) == "down")
 
 
+@needs("strace")
+def test_once_is_once_when_runsv_is_killed_while_it_starts_it(ours: Suite, tmp_path: Path) -> None:
+    """What was wanted is written before the start, all else behind it."""
+    one = build(tmp_path / "d/s", {"run": "#!/bin/sh\ntouch ready\nexec sleep 1000\n", "down": ""})
+    trace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=rename", "-e"]
+    slowly = "inject=rename:delay_enter=500000"
+    tracer = subprocess.Popen([*trace, slowly, ours.program("runsv"), one])
+    try:
+        old = wait_for(lambda: holders(one))[0]
+        wait_for(lambda: ours.run("sv", "status", one).stdout.startswith(b"down: "))
+        command(one, "o")
+        wait_for((one / "ready").exists)
+        os.kill(old, signal.SIGKILL)
+        with ours.runsvdir(tmp_path / "d") as top:
+            wait_for(lambda: holders(one) == [int(own) for own in children_of(top.pid)])
+            wait_for(lambda: stat(one) == "run, want down")
+    finally:
+        tracer.kill()
+        tracer.wait()
+
+
 def test_exit_was_for_the_one_that_is_gone(ours: Suite, tmp_path: Path) -> None:
     ignores = {"run": "#!/bin/sh\ntrap '' TERM\ntouch ready\nexec sleep 1000\n"}
     one = build(tmp_path / "s", ignores)
