@@ -196,7 +196,7 @@ class Tree:
             numbers = seen.pop(note.name, [])
             if kills:
                 # What a cut line says is not true: it is shorter than its neighbours.
-                numbers = sorted({n for n in numbers})
+                numbers = sorted(set(numbers))
                 gone += max(0, said - len(numbers)) * len(f"{note.name} {said}\n")
             elif numbers[:said] != list(range(1, said + 1)):
                 wrong.append(f"{service}: {note.name} said {said}, logged {around(numbers)}")
@@ -262,10 +262,11 @@ def around(numbers: list[int]) -> str:
 def wrong_files(where: Path) -> list[str]:
     """What is wrong with the files in supervise/, while nothing changes there."""
     directory = where / "supervise"
-    found = []
-    for name in ("ok", "control"):
-        if not stat.S_ISFIFO((directory / name).stat().st_mode):
-            found.append(f"{where}: {name} is no FIFO")
+    found = [
+        f"{where}: {name} is no FIFO"
+        for name in ("ok", "control")
+        if not stat.S_ISFIFO((directory / name).stat().st_mode)
+    ]
     try:
         record = status.unpack((directory / "status").read_bytes())
     except (OSError, ValueError) as error:
