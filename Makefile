@@ -39,7 +39,7 @@ DONE = @touch $@
 SOURCES = pyproject.toml LICENSE $(shell find runit -name '*.py') $(wildcard docs/man/*.8)
 
 .PHONY: help install install-lfs uninstall uninstall-true boot check-boot \
-	services check-services wheels run tour check clean \
+	services check-services wheels run tour check bench clean \
 	lint lint-ruff lint-mypy lint-shell lint-man
 
 help:
@@ -49,6 +49,7 @@ help:
 	@echo 'make boot       a machine that boots with this suite, in QEMU, to log in to (root)'
 	@echo 'make check-boot   tests of such machines                (root)'
 	@echo 'make check-services  tests of the services with real daemons (root)'
+	@echo 'make bench      this suite beside its peers, into docs/benchmarks  (SHORT=1, ARGS=)'
 	@echo 'make lint       ruff, mypy, shellcheck, mandoc'
 	@echo 'make install    into PREFIX=$(PREFIX)              (see INSTALL)'
 	@echo 'make install-lfs  the same, and all that a machine boots with (see INSTALL)'
@@ -146,6 +147,21 @@ check-services: $(VENV)/.done
 	tests/services/real $(ARGS)
 	@! test -e build/services/served || cat build/services/served
 	@test -z "$(REPORT)" || $(PYTHON) -EsB tests/services/real/report.py
+
+# This suite beside C runit, s6, daemontools, supervisord and circus: see
+# docs/performance.md.  With SHORT=1 a few minutes of it, kept in build/benchmarks; ARGS=
+# are options of its own, such as ARGS='--rows 1,2 --services 100'.
+SHORT =
+
+build/bench/.done: pyproject.toml
+	@echo 'making a virtual environment for the benchmarks ...'
+	@$(INSTALLATION) environment build/bench bench
+	$(DONE)
+
+bench: build/bench/.done
+	@sh benchmarks/packages.sh
+	@build/bench/bin/python -EsB -m benchmarks \
+	$(if $(SHORT),--short --out build/benchmarks,--out docs/benchmarks) $(ARGS)
 
 lint: lint-ruff lint-mypy lint-shell lint-man
 

@@ -48,7 +48,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--peers", type=_words, help=f"besides ours; of {', '.join(names)}")
     parser.add_argument("--short", action="store_true", help="a few minutes, for a first look")
     parser.add_argument("--out", type=Path, help="where table.md, results.json and charts go")
+    parser.add_argument("--bin", type=Path, help="where ours are installed; default: anew")
     parser.add_argument("--scratch", type=Path, help="where services are; default: $TMPDIR")
+    parser.add_argument("--samples", type=int, help="of single services in each round")
     parser.add_argument("--idle", type=float, help="seconds of watching those who idle")
     parser.add_argument("--restarts", type=int, help="before memory is measured")
     parser.add_argument("--crash", type=float, help="seconds of a crash loop")
@@ -62,6 +64,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         ("services", list(SERVICES), [100]),
         ("rounds", 3, 1),
         ("peers", names, ["C runit", "s6"]),
+        ("samples", 5, 3),
         ("idle", 60.0, 5.0),
         ("restarts", 20, 3),
         ("crash", 10.0, 5.0),
@@ -80,7 +83,7 @@ def _numbers(text: str) -> list[int]:
 
 
 def _words(text: str) -> list[str]:
-    return [one.strip() for one in text.split(",")]
+    return [one.strip() for one in text.split(",") if one.strip()]
 
 
 def measure(options: argparse.Namespace) -> Report:
@@ -105,10 +108,16 @@ def measure(options: argparse.Namespace) -> Report:
         place = Path(temporary)
         place.chmod(0o755)
         where = machine.describe(place)
-        (place / "ours").mkdir()
-        Ours.directory = install(place / "ours")
+        Ours.directory = options.bin or install(place / "ours")
         service = Service(place)
-        once = rows.Once(place, service, results, restarts=options.restarts, idle=options.idle)
+        once = rows.Once(
+            place,
+            service,
+            results,
+            samples=options.samples,
+            restarts=options.restarts,
+            idle=options.idle,
+        )
         parameters = {"rounds:": str(options.rounds), "service:": str(service)}
         parameters["restarts before memory is measured:"] = str(options.restarts)
         parameters["seconds of idling:"] = f"{options.idle:g}"
@@ -171,7 +180,7 @@ def take(
         rivals = loggers.loggers(kinds, once.service)
         for _ in range(options.rounds):
             for rival in rivals:
-                loggers.latency(rival, once.place, results)
+                loggers.latency(rival, once.place, results, lines=40 * options.samples)
         size, rounds = options.megabytes, options.rounds
         loggers.throughput(rivals, once.place, results, megabytes=size, rounds=rounds)
 

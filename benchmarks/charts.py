@@ -16,10 +16,14 @@ mpl.use("svg")
 mpl.rcParams.update({"svg.hashsalt": "pyrunit", "svg.fonttype": "none", "font.size": 9})
 
 from matplotlib import pyplot  # noqa: E402
+from matplotlib.ticker import FuncFormatter, NullFormatter  # noqa: E402
 
 OURS = "pyrunit"
+PLAIN = FuncFormatter(lambda value, _: f"{value:,.15g}".replace(",", " "))
 COLOURS = ("#7f7f7f", "#d62728", "#1f77b4", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf")
 COLUMNS = 2
+SAME_SHAPE = {"1000 lines/s"}
+"""Units of rows that would look as others do."""
 
 
 def draw(report: Report, directory: Path) -> list[Path]:
@@ -29,7 +33,9 @@ def draw(report: Report, directory: Path) -> list[Path]:
         rows = [
             row
             for row in ROWS.values()
-            if row.chapter == chapter and any(key == row.key for key, _, _ in report.results.values)
+            if row.chapter == chapter
+            and row.unit not in SAME_SHAPE
+            and any(key == row.key for key, _, _ in report.results.values)
         ]
         if rows:
             path = (
@@ -102,6 +108,9 @@ def _lines(report: Report, row: Row, axis: Any) -> None:
         axis.set_yscale("log")
     else:
         axis.set_yscale("symlog", linthresh=1)
+    axis.xaxis.set_major_formatter(PLAIN)
+    axis.yaxis.set_major_formatter(PLAIN)
+    axis.yaxis.set_minor_formatter(NullFormatter())
     axis.set_title(row.title, fontsize=9)
     axis.set_xlabel("services")
     axis.set_ylabel(row.unit)
@@ -127,8 +136,7 @@ def _bars(report: Report, rows: list[Row], axis: Any) -> None:
     else:
         axis.set_xticks([])
         axis.set_title(textwrap.fill(rows[0].title, 60), fontsize=9)
-    if rows[0].chapter in (7, 9):
-        axis.set_yscale("log")
     axis.set_ylabel(rows[0].unit + (" of processor time" if rows[0].unit == "s/GB" else ""))
+    axis.yaxis.set_major_formatter(PLAIN)
     axis.grid(alpha=0.3, axis="y")
     axis.legend(fontsize=7)

@@ -13,6 +13,12 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def install(directory: Path) -> Path:
     """Install into DIRECTORY; the place of the programs.  Without inotify_simple they poll."""
+    write(directory / "bin", BIN | SBIN, str(install_package(directory)), interpreter())
+    return directory / "bin"
+
+
+def install_package(directory: Path) -> Path:
+    """The package alone, which nothing leads to yet; its place."""
     package = directory / "package"
     shutil.copytree(ROOT / "runit", package / "runit", ignore=shutil.ignore_patterns("__pycache__"))
     try:
@@ -22,5 +28,4 @@ def install(directory: Path) -> Path:
     else:
         shutil.copy(inotify_simple.__file__, package)
     subprocess.run([interpreter(), "-m", "compileall", "-q", package], check=True)
-    write(directory / "bin", BIN | SBIN, str(package), interpreter())
-    return directory / "bin"
+    return package

@@ -21,8 +21,6 @@ from benchmarks.results import LENGTHS, PATTERNS, STAMPS, Results, log_key
 
 FLOOR = "only copying"
 SIZE = 1_000_000
-LINES = 200
-"""Lines whose way to the file is timed, in a round."""
 LINE = b"a line that somebody waits for\n"
 GAP = 0.003
 """Seconds between them."""
@@ -178,8 +176,8 @@ def _through(
     results.add(cost, 0, rival.name, (used.ru_utime + used.ru_stime) / size * 1e9)
 
 
-def latency(rival: Logger, place: Path, results: Results, *, lines: int = LINES) -> None:
-    """Milliseconds from the write into the pipe until the line is in the file.
+def latency(rival: Logger, place: Path, results: Results, *, lines: int) -> None:
+    """Milliseconds from the write into the pipe until a line is in the file: of so many LINES.
 
     Watching the file takes a processor for itself, but asks nothing of the logger.
     """

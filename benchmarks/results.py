@@ -85,6 +85,7 @@ ROWS = {
         Row("switch", 9, "two run levels of 100, 50 in common, until the change is done", "ms"),
         Row("reap", 10, "orphans that end at once, reaped by process 1", "1/s", True),
         Row("crash.cpu", 10, "100 services in a crash loop, processor time in a second", "ms"),
+        Row("crash.each", 10, "100 services in a crash loop, processor time of a start", "ms"),
         Row("crash.starts", 10, "100 services in a crash loop, starts in a second", "1/s", True),
     ]
 }

@@ -25,12 +25,10 @@ PACE = 1.1
 """Seconds: all suites start a service that is older at once."""
 SOME = 100
 """Services that are killed, or restarted, together."""
-SAMPLES = 5
-"""Single services that are killed, and questions, in a round."""
-LINKED = 3
-"""Services that are linked in and out in a round."""
 ENOUGH = 5.0
 """Seconds after which one more sample is not worth the time that it takes."""
+SETTLING = 6.0
+"""Seconds after which even those poll as when nothing happens that look every five."""
 MANY = 1000
 """Services, of so many that not all trees can be there at the same time."""
 RESTARTING = 150.0
@@ -42,15 +40,25 @@ Tree = TypeVar("Tree", bound=Peer)
 class Once:
     """What all functions get: where to work, what to run, where values go.
 
-    prefix   of the directories of trees: short, because sockets are in them
+    samples    single services that are linked, killed and asked for in a round
+    restarts   of all services before memory is measured
+    idle       seconds for which those who idle are watched
     """
 
     def __init__(
-        self, place: Path, service: Service, results: Results, *, restarts: int, idle: float
+        self,
+        place: Path,
+        service: Service,
+        results: Results,
+        *,
+        samples: int,
+        restarts: int,
+        idle: float,
     ) -> None:
         self.place = place
         self.service = service
         self.results = results
+        self.samples = samples
         self.restarts = restarts
         self.idle = idle
         self._numbers = count()
@@ -104,7 +112,7 @@ def start(tree: Peer) -> float:
 def link(tree: Peer, once: Once) -> None:
     """Row 2: some go, and as many others come: there may not be room for more."""
     number, add = len(tree.names), once.results.add
-    for one in _samples(min(LINKED, number)):
+    for one in _samples(min(once.samples, number)):
         old, new = tree.names[-1], f"new{one}"
         pid = tree.events.pids[old]
         own = processes.parent(pid)
@@ -125,7 +133,7 @@ def kill(tree: Peer, once: Once) -> None:
     """Row 3: services that are older than a second end, one by one and together."""
     number, add = len(tree.names), once.results.add
     time.sleep(PACE)
-    for one in _samples(SAMPLES):
+    for one in _samples(once.samples):
         if one >= number:
             time.sleep(PACE)
         add("kill.one", number, tree.name, kill_these(tree, [tree.names[one % number]]))
@@ -161,7 +169,7 @@ def control(tree: Peer, once: Once) -> None:
         what()
         return (time.monotonic_ns() - began) / 1e6
 
-    for _ in _samples(SAMPLES):
+    for _ in _samples(once.samples):
         if isinstance(tree, Ours):
             bare = [tree.interpreter(), "-IS", "-c", "pass"]
             add("status.bare", number, tree.name, took(partial(tree.run, *bare)))
@@ -316,7 +324,7 @@ def _memory(
 
 def _idle(trees: list[Peer], number: int, once: Once) -> None:
     """Processor time and wake-ups of whole trees, as of a minute."""
-    time.sleep(6)  # those that poll every five seconds only if nothing happens begin to
+    time.sleep(min(SETTLING, once.idle))
     everybody = {tree: tree.everybody() for tree in trees}
 
     def state() -> dict[Peer, tuple[float, float]]:
@@ -378,10 +386,15 @@ def crash(kind: type[Peer], once: Once, *, seconds: float) -> None:
     The kernel tells the time of a process that has ended, with its children's, to the
     microsecond, and that of one that runs not.
     """
-    with noting(once.results, ("crash.cpu", "crash.starts"), 0, kind.name):
+    with noting(once.results, ("crash.cpu", "crash.each", "crash.starts"), 0, kind.name):
         short, long = (_crash(kind, once, more) for more in (0.0, seconds))
-    once.results.add("crash.cpu", 0, kind.name, (long[0] - short[0]) / seconds * 1000)
-    once.results.add("crash.starts", 0, kind.name, (long[1] - short[1]) / seconds)
+    cpu, starts = long[0] - short[0], long[1] - short[1]
+    once.results.add("crash.cpu", 0, kind.name, cpu / seconds * 1000)
+    once.results.add("crash.starts", 0, kind.name, starts / seconds)
+    if starts > 0:
+        once.results.add("crash.each", 0, kind.name, cpu / starts * 1000)
+    else:
+        once.results.note("crash.each", 0, kind.name, "nothing was started in that time")
 
 
 def _crash(kind: type[Peer], once: Once, more: float) -> tuple[float, int]:
@@ -390,7 +403,7 @@ def _crash(kind: type[Peer], once: Once, more: float) -> tuple[float, int]:
     tree = once.tree(kind, SOME, crash=True)
     try:
         start(tree)
-        time.sleep(2 * PACE + more)
+        time.sleep(PACE + more)
         tree.events.read()
         processes.end_all()
         return _processor() - before, tree.events.starts

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.events import Service
-from benchmarks.install import ROOT
+from benchmarks.install import ROOT, install_package
 from benchmarks.peers import Peer
 from benchmarks.results import Results
 
@@ -34,7 +34,7 @@ def reap(
         return
     suite, root = place / "suite", place / "root"
     if not suite.exists():
-        shutil.copytree(place / "ours/package", suite / "package")
+        install_package(suite)
         make_suite(suite)
     machine = First(
         root,

@@ -1,0 +1,148 @@
+"""A very short run of the benchmarks: everything is there, and nothing is left behind."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import Suite, has_reference, wait_for
+
+from benchmarks.report import from_json, tables, to_json
+from benchmarks.results import ROWS
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+QUICK = {"rounds": 1, "samples": 1, "idle": 0.2, "restarts": 1, "crash": 0.3, "megabytes": 1}
+OF_A_HUNDRED = {"kill.many", "restart.many"}
+BESIDE_C = {1, 2, 3, 4, 5, 6, 8}
+
+
+def bench(
+    ours: Suite, out: Path, options: Mapping[str, object]
+) -> subprocess.CompletedProcess[str]:
+    """Run it with OPTIONS, for what is installed; results are in OUT."""
+    given = {**QUICK, "bin": ours.directory, "out": out, "scratch": out.parent, **options}
+    words = [f"--{name}={value}" for name, value in given.items()]
+    return subprocess.run(
+        [sys.executable, "-EsB", "-m", "benchmarks", *words],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "TMPDIR": str(out.parent)},
+    )
+
+
+def results(out: Path) -> dict[str, Any]:
+    """results.json."""
+    data = json.loads((out / "results.json").read_text())
+    assert isinstance(data, dict)
+    return data
+
+
+def measured(data: dict[str, Any], peer: str) -> set[str]:
+    """The rows for which PEER has values, which are numbers that can be."""
+    for row in data["rows"]:
+        assert all(math.isfinite(value) for value in row["values"].get(peer, [])), row
+    return {row["key"] for row in data["rows"] if row["values"].get(peer)}
+
+
+def in_chapters(chapters: set[int]) -> set[str]:
+    return {key for key, row in ROWS.items() if row.chapter in chapters} - OF_A_HUNDRED
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "out"
+
+
+@pytest.fixture(scope="module")
+def beside(ours: Suite, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Where a run with two services beside C runit left its results, and what it printed."""
+    out = tmp_path_factory.mktemp("beside") / "out"
+    rows = ",".join(map(str, sorted(BESIDE_C)))
+    done = bench(ours, out, {"rows": rows, "services": 2, "peers": "C runit"})
+    assert done.returncode == 0, done.stderr
+    return out, done.stdout
+
+
+def nothing_runs(directory: Path) -> bool:
+    """Whether no process has been started in DIRECTORY's environment and is left."""
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if b"BENCH_EVENTS=" + bytes(directory) in environment.read_bytes():
+                return False
+        except OSError:
+            pass
+    return True
+
+
+def test_all_rows_of_a_tree_are_measured(beside: tuple[Path, str]) -> None:
+    data = results(beside[0])
+    assert measured(data, "pyrunit") >= in_chapters(BESIDE_C)
+    if has_reference():
+        assert measured(data, "C runit") >= in_chapters(BESIDE_C) - {"status.bare"}
+
+
+def test_the_table_has_all_rows_and_is_kept(beside: tuple[Path, str]) -> None:
+    out, printed = beside
+    for key in in_chapters(BESIDE_C):
+        assert f"| {ROWS[key].title} | 2 |" in printed
+    table = (out / "table.md").read_text().removeprefix("# Benchmarks\n\n")
+    assert printed.startswith(table)
+
+
+def test_tables_can_be_made_again_from_the_json(beside: tuple[Path, str]) -> None:
+    text = (beside[0] / "results.json").read_text()
+    report = from_json(text)
+    assert beside[1].startswith(tables(report))
+    assert to_json(report) == text
+
+
+def test_a_run_leaves_nothing_behind_but_results(beside: tuple[Path, str]) -> None:
+    directory = beside[0].parent
+    assert nothing_runs(directory)
+    assert [path.name for path in directory.iterdir()] == ["out"]
+
+
+def test_logs_run_levels_zombies_and_crashes_are_measured_without_any_peer(
+    ours: Suite, out: Path
+) -> None:
+    done = bench(ours, out, {"rows": "7,9,10", "peers": "", "level": 4, "orphans": 50})
+    assert done.returncode == 0, done.stderr
+    data = results(out)
+    said = {row["key"] for row in data["rows"]}
+    assert said == in_chapters({7, 9, 10})
+    assert measured(data, "pyrunit") >= said - {"reap"}
+    assert set(data["peers"]) == {"pyrunit"}
+    assert nothing_runs(out.parent)
+
+
+def test_a_peer_that_is_unknown_is_an_error(ours: Suite, out: Path) -> None:
+    done = bench(ours, out, {"peers": "systemd"})
+    assert done.returncode == 2
+    assert "no such peer: systemd" in done.stderr
+
+
+def test_an_interrupted_run_ends_all_that_it_started(ours: Suite, out: Path) -> None:
+    words = [f"--bin={ours.directory}", "--rows=1", "--services=3", "--rounds=1000", "--peers="]
+    process = subprocess.Popen(
+        [sys.executable, "-EsB", "-m", "benchmarks", *words, f"--scratch={out.parent}"],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for(lambda: not nothing_runs(out.parent), "a service")
+    finally:
+        process.terminate()
+        process.wait()
+    wait_for(lambda: nothing_runs(out.parent), "the end of all services")
+    assert list(out.parent.iterdir()) == []
