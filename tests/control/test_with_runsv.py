@@ -122,9 +122,10 @@ def test_shutdown_waits_for_the_end_of_runsv(sv, runsv: Suite, tmp_path: Path) -
 def test_force_stop_kills_what_does_not_stop(sv, runsv: Suite, tmp_path: Path) -> None:
     path = build(tmp_path / "a", {"run": STUBBORN})
     with runsv.runsv(path):
-        wait_for((path / "ready").exists, "the service")
+        # It may be ready before it is written down that it runs.
+        wait_for(lambda: (path / "ready").exists() and runs(path), "the service")
         code, output = sv("-w", "0", "force-stop", "a")
-        assert code == 1
+        assert code == 1, output
         assert masked(output) == b"kill: run: a: (pid N) Ns, want down, got TERM\n"
         wait_for(lambda: stat(path) == "down", "the end")
 
