@@ -39,7 +39,7 @@ DONE = @touch $@
 SOURCES = pyproject.toml LICENSE $(shell find runit -name '*.py') $(wildcard docs/man/*.8)
 
 .PHONY: help install install-lfs uninstall uninstall-true boot check-boot \
-	services check-services wheels run tour check bench clean \
+	services check-services check-faults wheels run tour check bench clean \
 	lint lint-ruff lint-mypy lint-shell lint-man
 
 help:
@@ -50,6 +50,7 @@ help:
 	@echo 'make check-boot   tests of such machines                (root)'
 	@echo 'make check-services  tests of the services with real daemons (root)'
 	@echo 'make bench      this suite beside its peers, into docs/benchmarks  (SHORT=1, ARGS=)'
+	@echo 'make check-faults  what the tests break on purpose, broken for FAULTS_MINUTES=3'
 	@echo 'make lint       ruff, mypy, shellcheck, mandoc'
 	@echo 'make install    into PREFIX=$(PREFIX)              (see INSTALL)'
 	@echo 'make install-lfs  the same, and all that a machine boots with (see INSTALL)'
@@ -162,6 +163,16 @@ bench: build/bench/.done
 	@sh benchmarks/packages.sh
 	@build/bench/bin/python -EsB -m benchmarks \
 	$(if $(SHORT),--short --out build/benchmarks,--out docs/benchmarks) $(ARGS)
+
+# Everything that can be broken, at random: a soak of FAULTS_MINUTES, and other tests for
+# as long in all.  FAULTS_SEED= has the same happen again.
+FAULTS_MINUTES = 3
+
+check-faults: $(VENV)/.done build/check/.done
+	PYRUNIT_BIN="$(CURDIR)/build/check/bin" PYRUNIT_WHEELS="$(CURDIR)/build/wheels" \
+	FAULTS_MINUTES="$(FAULTS_MINUTES)" FAULTS_SEED="$(FAULTS_SEED)" \
+	$(VENV)/bin/python -EsB -m pytest -q -p no:cacheprovider -n $(JOBS) \
+	--timeout=$$(($(FAULTS_MINUTES) * 120 + 600)) tests/faults $(ARGS)
 
 lint: lint-ruff lint-mypy lint-shell lint-man
 

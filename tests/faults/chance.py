@@ -37,14 +37,17 @@ class Chance(random.Random):
         self.faults[kind] = self.faults.get(kind, 0) + times
 
     def nap(self, longest: float) -> None:
-        """Sleep for a random time: short ones are as likely as long ones."""
-        time.sleep(longest ** self.uniform(1, 4) if longest < 1 else self.uniform(0, longest))
+        """Sleep for a random time, down to a thousandth of LONGEST; short is as likely as long."""
+        time.sleep(longest * 10 ** self.uniform(-3, 0))
 
-    def rounds(self, few: int, share: float = 0.25) -> Iterator[int]:
-        """Count: FEW rounds, or for as long as SHARE of FAULTS_MINUTES."""
+    def rounds(self, few: int, share: float = 0.2, *, whole: bool = True) -> Iterator[int]:
+        """Count: FEW rounds, or for as long as SHARE of FAULTS_MINUTES.
+
+        WHOLE: all is whole again after each round.
+        """
         end = time.monotonic() + MINUTES * 60 * share
         number = 0
         while number < few or time.monotonic() < end:
             yield number
             number += 1
-            self.recoveries += 1
+            self.recoveries += whole

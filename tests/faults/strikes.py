@@ -27,8 +27,9 @@ class Striker:
 
     def kill(self, service: Path, *roles: str) -> None:
         """Kill what has these roles in SERVICE, each a short random time after the other."""
+        now = Processes()
         for role in roles:
-            for victim in self.processes(service, role):
+            for victim in self.processes(service, role, now):
                 if role == LOG:
                     self.tree.struck[service] = self.tree.struck.get(service, 0) + 1
                 if send(victim, signal.SIGKILL):
@@ -80,9 +81,9 @@ class Striker:
         waiting.wait()
         self.chance.count("sv killed")
 
-    def processes(self, service: Path, role: str) -> list[int]:
-        """The processes that have ROLE in SERVICE now."""
-        now = Processes()
+    def processes(self, service: Path, role: str, now: Processes | None = None) -> list[int]:
+        """The processes that have ROLE in SERVICE."""
+        now = now or Processes()
         if role == RUNSV:
             return now.runsvs(service)
         return now.instances(service / "log" if role == LOG else service)

@@ -8,11 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from faults.chance import Chance
+from faults.chance import MINUTES, Chance
 from faults.strikes import LOG, RUNSV, SERVICE, Striker
 from faults.tree import tree
 from support import Suite
 
+COUNT = 20 if MINUTES else 5
 LOGS = pytest.mark.parametrize("log", ["svlogd", "built-in"])
 
 
@@ -20,7 +21,7 @@ LOGS = pytest.mark.parametrize("log", ["svlogd", "built-in"])
 def test_no_line_is_lost_with_a_runsv(
     ours: Suite, tmp_path: Path, chance: Chance, log: str
 ) -> None:
-    with tree(ours, tmp_path, 5, log) as one:
+    with tree(ours, tmp_path, COUNT, log) as one:
         striker = Striker(one, chance)
         for _ in chance.rounds(2):
             striker.kill_some(((RUNSV,), (SERVICE, RUNSV), (SERVICE,)))
@@ -31,7 +32,7 @@ def test_no_line_is_lost_with_a_runsv(
 def test_no_line_is_lost_that_a_logger_had_not_read(
     ours: Suite, tmp_path: Path, chance: Chance, log: str
 ) -> None:
-    with tree(ours, tmp_path, 5, log) as one:
+    with tree(ours, tmp_path, COUNT, log) as one:
         striker = Striker(one, chance)
         for _ in chance.rounds(2):
             striker.kill_some(((LOG,), (RUNSV, LOG), (LOG, RUNSV)))
@@ -39,7 +40,7 @@ def test_no_line_is_lost_that_a_logger_had_not_read(
 
 
 def test_runsvdir_and_all_below_it(ours: Suite, tmp_path: Path, chance: Chance) -> None:
-    with tree(ours, tmp_path, 5, "built-in") as one:
+    with tree(ours, tmp_path, COUNT, "built-in") as one:
         striker = Striker(one, chance)
         for _ in chance.rounds(2):
             for _ in range(3):

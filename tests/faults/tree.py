@@ -75,7 +75,8 @@ class Tree:
     """Services in ROOT/services, linked in ROOT/d, supervised by programs of SUITE.
 
     They are ROOT/services/0 and so on, COUNT of them, each PAUSE seconds between two
-    bursts of BURST lines; LOG is ``svlogd``, ``built-in``, ``cat`` or empty for none.
+    bursts of BURST lines.  LOG is ``svlogd``, ``built-in``, or ``cat``; several words are
+    taken in turn.
     Standard error of all is in ROOT/errors.
     """
 
@@ -95,7 +96,8 @@ class Tree:
         self.services = []
         for number in range(count):
             one = root / f"services/{number}"
-            build(one, {"run": run, "said": None, **log_service(log, suite)})
+            kind = log.split()[number % len(log.split())]
+            build(one, {"run": run, "said": None, **log_service(kind, suite)})
             (self.directory / str(number)).symlink_to(one)
             self.services.append(one)
 
@@ -232,9 +234,7 @@ def log_service(kind: str, suite: Suite) -> dict[str, str | None]:
         return {**config, "log/run": f"#!/bin/sh\nexec {suite.program('svlogd')} main\n"}
     if kind == "built-in":
         return {"log/config": "s100000\nn0\n", "log/main": None}
-    if kind == "cat":
-        return {"log/main": None, "log/run": "#!/bin/sh\nexec cat >>main/current\n"}
-    return {}
+    return {"log/main": None, "log/run": "#!/bin/sh\nexec cat >>main/current\n"}
 
 
 def logged(service: Path) -> list[bytes]:
@@ -282,6 +282,14 @@ def wrong_files(where: Path) -> list[str]:
     return found
 
 
+def recorded(where: Path) -> int:
+    """The pid, when all of supervise/ tells of it: the status file is the last."""
+    try:
+        return status.unpack((where / "supervise/status").read_bytes()).pid
+    except (OSError, ValueError):
+        return 0
+
+
 def send(process: int, number: int) -> bool:
     """Signal a process; whether it was there."""
     try:
@@ -292,11 +300,13 @@ def send(process: int, number: int) -> bool:
 
 
 def growth(process: int) -> tuple[int, int]:
-    """Of PROCESS, the open descriptors and the private memory in KiB."""
+    """Of PROCESS, the open descriptors and the memory in KiB that is of no file.
+
+    With what it still shares with the process that it was forked from.
+    """
     text = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()[1:]
     memory = {name: int(value) for name, value, _ in map(str.split, text)}
-    private = memory["Private_Clean:"] + memory["Private_Dirty:"]
-    return len(os.listdir(f"/proc/{process}/fd")), private
+    return len(os.listdir(f"/proc/{process}/fd")), memory["Anonymous:"]
 
 
 def quiet(process: int) -> None:
