@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from fakes import Fake, up
 from security.others import AS_NOBODY, NOBODY, everybodys, needs_root, of_nobody
 from staging import Machine, needs_namespaces
 from support import Suite, build, pid, stat, supervised, wait_for
@@ -191,22 +192,21 @@ def test_a_process_of_somebody_else_is_not_taken_for_a_runsv(place: Path) -> Non
 @pytest.mark.parametrize("held", [False, True])
 def test_no_fifo_makes_sv_wait(ours: Suite, tmp_path: Path, name: str, held: bool) -> None:
     where = name if name in ("log", "down", "check") else f"supervise/{name}"
-    directory = service(tmp_path)
-    with ours.runsv(directory):
-        wait_for(lambda: pid(directory))
-        path = directory / where
-        path.unlink(missing_ok=True)
-        os.mkfifo(path, 0o700)
-        holder = os.open(path, os.O_RDWR) if held else -1
+    fake = Fake(tmp_path / "s", up())
+    path = fake.directory / where
+    path.unlink(missing_ok=True)
+    os.mkfifo(path, 0o700)
+    holder = os.open(path, os.O_RDWR) if held else -1
+    try:
         for words in (["status"], ["-w1", "check"], ["cont"]):
-            done = ours.run("sv", *words, directory)
+            done = ours.run("sv", *words, fake.directory)
             assert done.returncode in (0, 1)
             assert done.stdout.count(b"\n") <= 1 or b"; " in done.stdout
             assert b"Traceback" not in done.stderr
+    finally:
+        fake.leave()
         if held:
             os.close(holder)
-        path.unlink()
-        subprocess.run(["kill", str(pid(directory))], check=False)
 
 
 def test_no_fifo_makes_chpst_wait(suite: Suite, tmp_path: Path) -> None:
