@@ -38,7 +38,7 @@ FETCH = test build/wheels/.done -nt pyproject.toml || { \
 DONE = @touch $@
 SOURCES = pyproject.toml LICENSE $(shell find runit -name '*.py') $(wildcard docs/man/*.8)
 
-.PHONY: help install install-lfs uninstall uninstall-true boot check-boot \
+.PHONY: help install install-lfs uninstall uninstall-true boot check-boot check-differential \
 	services check-services check-faults wheels run tour check bench clean \
 	lint lint-ruff lint-mypy lint-shell lint-man
 
@@ -46,6 +46,7 @@ help:
 	@echo 'make run        build under ./build, bring up the services of examples/, show them'
 	@echo 'make tour       the same, but try everything once, explain it and end'
 	@echo 'make check      set up and run all tests           (ARGS= for pytest, JOBS=2)'
+	@echo 'make check-differential  the same on the reference as here: thousands of cases'
 	@echo 'make boot       a machine that boots with this suite, in QEMU, to log in to (root)'
 	@echo 'make check-boot   tests of such machines                (root)'
 	@echo 'make check-services  tests of the services with real daemons (root)'
@@ -116,6 +117,15 @@ build/check/.done: $(SOURCES)
 check: $(VENV)/.done build/check/.done
 	PYRUNIT_BIN="$(CURDIR)/build/check/bin" PYRUNIT_WHEELS="$(CURDIR)/build/wheels" \
 	$(VENV)/bin/python -EsB -m pytest -q -p no:cacheprovider -n $(JOBS) --timeout=300 $(ARGS)
+
+# As many times the cases of `make check`, and others in each run.  Most of them wait
+# most of the time, so more run at a time than there are processors.
+CASES = 16
+
+check-differential: $(VENV)/.done build/check/.done
+	PYRUNIT_BIN="$(CURDIR)/build/check/bin" PYRUNIT_CASES=$(CASES) \
+	$(VENV)/bin/python -EsB -m pytest -q -p no:cacheprovider -n 4 --timeout=900 \
+	tests/differential $(ARGS)
 
 # Guests in QEMU: their images, one to log in to (BOOT=, its image and words for the
 # kernel), and the proof that machines boot, serve and go down.

@@ -16,11 +16,14 @@ Test = TypeVar("Test", bound=Callable[..., None])
 
 TIMES = int(os.environ.get("PYRUNIT_CASES", "0"))
 
+PARTS = 4 if TIMES else 1
+"""Into how many a long test is divided, which run at the same time."""
 
-def cases(few: int) -> Callable[[Test], Test]:
-    """Try FEW cases, or many more: see above."""
+
+def cases(few: int, parts: int = 1) -> Callable[[Test], Test]:
+    """Try FEW cases, or many more (see above), in each of the PARTS of a test."""
     return settings(
-        max_examples=few * max(1, TIMES),
+        max_examples=max(few, few * TIMES // parts),
         deadline=None,
         derandomize=not TIMES,
         database=None,
@@ -28,3 +31,16 @@ def cases(few: int) -> Callable[[Test], Test]:
         print_blob=True,
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )
+
+
+_counted = [0]
+
+
+def compared(number: int = 1) -> None:
+    """Count NUMBER comparisons."""
+    _counted[0] += number
+
+
+def number() -> int:
+    """How many comparisons were counted in this process."""
+    return _counted[0]

@@ -10,7 +10,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from differential.cases import cases
+from differential.cases import cases, compared
 from hypothesis import given
 from hypothesis import strategies as st
 from support import Suite, build
@@ -112,6 +112,7 @@ def place(tmp_path: Path) -> Path:
 def compare(both: tuple[Suite, Suite], place: Path, options: list[tuple[str, str | None]]) -> None:
     """Both do the same with OPTIONS."""
     arguments = [*words(options), "./run", "a", "b"]
+    compared()
     one, two = (seen(suite, place, arguments) for suite in both)
     replay = f"cd {place}; SEEN=$PWD/seen KEPT=1 CUT=2 chpst {shlex.join(arguments)}; cat seen"
     difference = list(unified_diff(shown(one), shown(two), "reference", "ours", lineterm=""))

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from difflib import unified_diff
 from pathlib import Path
 
-from differential.cases import cases
+from differential.cases import cases, compared
 from hypothesis import given
 from hypothesis import strategies as st
 from support import Suite, build
@@ -213,6 +213,7 @@ def compare(
     arguments: list[str],
     name: str = "sv",
 ) -> None:
+    compared()
     one, two = (play(suite, place, services, arguments, name) for suite in both)
     difference = list(unified_diff(one, two, "reference", "ours", lineterm=""))
     replay = f"cd {place}/services; SVDIR=$PWD {name} {shlex.join(arguments)}"

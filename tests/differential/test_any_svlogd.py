@@ -8,7 +8,7 @@ import shutil
 from difflib import unified_diff
 from pathlib import Path
 
-from differential.cases import cases
+from differential.cases import cases, compared
 from hypothesis import given
 from hypothesis import strategies as st
 from log.logs import snapshot
@@ -115,6 +115,7 @@ def compare(
     options: list[str],
 ) -> None:
     """Both make the same logs of TEXTS."""
+    compared()
     one, two = (play(suite, place / "logs", configs, texts, options) for suite in both)
     replay = [f"printf {shlex.quote(repr(config)[2:-1])} >config" for config in configs]
     replay += [f"printf {short(text)} | svlogd {shlex.join(options)} ..." for text in texts]

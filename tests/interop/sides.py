@@ -266,6 +266,21 @@ def in_poll(process: int) -> bool:
     return call.isdigit() and int(call) in POLLS.get(platform.machine(), (7, 271))
 
 
+def sleeps_long(process: int) -> bool:
+    """Whether it sleeps in poll(2) with nothing to do in the next minutes.
+
+    The third argument says so; it is not seen where the call is ppoll(2).
+    """
+    try:
+        words = Path(f"/proc/{process}/syscall").read_text().split()
+    except OSError:
+        return False
+    if words[0] not in ("7", "168") or len(words) < 4:
+        return in_poll(process)
+    milliseconds = int(words[3], 16) & 0xFFFFFFFF
+    return milliseconds >= 100_000  # -1, for ever, too
+
+
 def children(process: int) -> set[int]:
     """The living children of a process; a zombie, which will be reaped, is -1."""
     found = set()
