@@ -67,8 +67,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         ("samples", 5, 3),
         ("idle", 60.0, 5.0),
         ("restarts", 20, 3),
-        ("crash", 10.0, 5.0),
-        ("megabytes", 64, 16),
+        ("crash", 8.0, 5.0),
+        ("megabytes", 32, 16),
     ):
         if getattr(options, name) is None:
             setattr(options, name, short_form if short else long_form)
@@ -119,7 +119,7 @@ def measure(options: argparse.Namespace) -> Report:
             idle=options.idle,
         )
         parameters = {"rounds:": str(options.rounds), "service:": str(service)}
-        parameters["restarts before memory is measured:"] = str(options.restarts)
+        parameters["restarts before memory is measured:"] = f"{options.restarts} of {rows.SOME}"
         parameters["seconds of idling:"] = f"{options.idle:g}"
         parameters["megabytes through a logger:"] = str(options.megabytes)
         parameters["orphans:"] = str(options.orphans)
@@ -138,11 +138,13 @@ def take(
     """Measure, peers in turns."""
     began = time.monotonic()
 
+    def clock() -> str:
+        return time.strftime("%M:%S", time.gmtime(time.monotonic() - began))
+
     def turns(what: str, rounds: int, some: Iterable[type[Peer]] = kinds) -> Iterable[type[Peer]]:
         for one in range(rounds):
             for kind in some:
-                clock = time.strftime("%M:%S", time.gmtime(time.monotonic() - began))
-                say(f"{clock} {what}, round {one + 1} of {rounds}: {kind.name}")
+                say(f"{clock()} {what}, round {one + 1} of {rounds}: {kind.name}")
                 yield kind
 
     results = once.results
@@ -162,9 +164,12 @@ def take(
                 except rows.Failed as error:
                     failed.add(kind)  # once is enough: that took long
                     say(f"{kind.name} failed: {error}")
-        if chapters & {5, 6}:
-            say(f"{number} services, restarted, then idle: all")
-            rows.settled(able, number, chapters, once)
+    if chapters & {5, 6}:
+        for group in rows.groups(kinds, options.services):
+            services = ", ".join(dict.fromkeys(str(number) for _, number, _ in group))
+            who = ", ".join(dict.fromkeys(kind.name for kind, _, _ in group))
+            say(f"{clock()} restarted, then idle: {services} services: {who}")
+            rows.settled(group, chapters, once)
     if 9 in chapters:
         for kind in turns("run levels", options.rounds):
             with rows.tolerated():
@@ -176,7 +181,7 @@ def take(
             with rows.tolerated():
                 rows.crash(kind, once, seconds=options.crash)
     if 7 in chapters:
-        say("logs")
+        say(f"{clock()} logs")
         rivals = loggers.loggers(kinds, once.service)
         for _ in range(options.rounds):
             for rival in rivals:

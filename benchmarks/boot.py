@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -24,20 +23,13 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from firsts import OFF, PROGRAMS, First, has_runit, make_suite, may  # noqa: E402
-from support import anyones_interpreter  # noqa: E402
+
+from benchmarks.install import install_package  # noqa: E402
 
 SIDES = {"C runit": "reference", "pyrunit": "ours"}
 
 BEGIN = "#!/bin/sh\ndate +%s%N >/began\nexec {}\n"
 STAGE_2 = "date +%s%N >/up; exit 0"
-
-
-def install(directory: Path) -> Path:
-    """Our programs with a compiled package, as an installation has it."""
-    package = directory / "package"
-    shutil.copytree(ROOT / "runit", package / "runit", ignore=shutil.ignore_patterns("__pycache__"))
-    subprocess.run([anyones_interpreter(), "-m", "compileall", "-q", package], check=True)
-    return make_suite(directory)
 
 
 def measure(kind: str, suite: Path, root: Path) -> tuple[float, float]:
@@ -74,8 +66,8 @@ def main() -> int:
     measured: dict[str, list[tuple[float, float]]] = {side: [] for side in SIDES}
     with tempfile.TemporaryDirectory(prefix="pyrunit-boot-") as place:
         directory = Path(place)
-        (directory / "suite").mkdir()
-        suite = install(directory / "suite")
+        install_package(directory / "suite")
+        suite = make_suite(directory / "suite")
         for number in range(rounds):
             for side, kind in SIDES.items():
                 measured[side].append(measure(kind, suite, directory / f"root{number}"))

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from benchmarks import processes
 from benchmarks.events import Events, Service
+from runit.launchers import interpreter
 
 PATIENCE = 120.0
 """Seconds until a peer is given up."""
@@ -213,11 +214,10 @@ class Peer:
                 said = (self.place / "errors").read_text(errors="replace").splitlines()
                 raise Ended(f"{self.name} ended: {said[-1] if said else 'without a word'}")
 
-    def supervisors_each(self) -> list[int]:
-        """Those that have one service each, if it is so."""
-        with suppress(OSError):  # a service may just have ended
-            return sorted(set(map(processes.parent, self.events.pids.values())) - {self.root})
-        return []
+    def supervisors_of(self, names: Sequence[str]) -> list[int]:
+        """Those that have one of these services each, if it is so."""
+        parents = {processes.parent(self.events.pids[name]) for name in names}
+        return sorted(parents - {self.root, 0})
 
     def close(self) -> None:
         """Leave nothing on disk; all processes have ended."""
@@ -257,6 +257,14 @@ class CRunit(Peer):
     def restart(self, names: Sequence[str]) -> None:
         self.run(self.bin() / "sv", "-w", str(PATIENCE), "restart", *self.paths(names))
 
+    def pause(self, name: str) -> None:
+        """Stop a service's process, and wait until that is known."""
+        self.run(self.bin() / "sv", "-v", "pause", *self.paths([name]))
+
+    def go_on(self, name: str) -> None:
+        """Undo `pause`."""
+        self.run(self.bin() / "sv", "cont", *self.paths([name]))
+
     def switch(self, level: str) -> None:
         """Change the run level: its program knows one directory, so that is put there."""
         script = 'mount --bind "$1" /etc/runit/runsvdir && exec runsvchdir "$2"'
@@ -291,7 +299,8 @@ class Ours(CRunit):
     @classmethod
     def interpreter(cls) -> str:
         """The one that its programs name."""
-        return (cls.directory / "sv").open().readline()[2:].split()[0]
+        named = (cls.directory / "sv").open().readline()[2:].split()[0]
+        return interpreter() if named == "/bin/sh" else named
 
     @classmethod
     def version(cls) -> str:

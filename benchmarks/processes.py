@@ -7,7 +7,7 @@ import os
 import select
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -34,8 +34,9 @@ def descendants(process: int) -> list[int]:
 
 
 def parent(process: int) -> int:
-    """The process that it belongs to."""
-    return int(_stat(process)[1])
+    """The process that it belongs to; 0 if it has ended."""
+    words = _read(process, "stat").rpartition(")")[2].split()
+    return int(words[1]) if words else 0
 
 
 def memory(processes: Iterable[int]) -> tuple[int, int]:
@@ -53,18 +54,15 @@ def memory(processes: Iterable[int]) -> tuple[int, int]:
 
 def cpu(processes: Iterable[int]) -> float:
     """Seconds that they have computed."""
-    return (
-        sum(int(_read(one, f"task/{task}/schedstat").split()[0]) for one, task in _tasks(processes))
-        / 1e9
-    )
+    return sum(int(text.split()[0]) for text in _of_tasks(processes, "schedstat")) / 1e9
 
 
 def wakeups(processes: Iterable[int]) -> int:
     """How often they have gone to sleep so far."""
     return sum(
         int(line.split()[1])
-        for process, task in _tasks(processes)
-        for line in _read(process, f"task/{task}/status").splitlines()
+        for text in _of_tasks(processes, "status")
+        for line in text.splitlines()
         if line.startswith("voluntary_ctxt_switches")
     )
 
@@ -126,14 +124,18 @@ def end_all() -> None:
         time.sleep(0.01)
 
 
-def _tasks(processes: Iterable[int]) -> list[tuple[int, str]]:
-    return [(one, task) for one in processes for task in os.listdir(f"/proc/{one}/task")]
-
-
-def _stat(process: int) -> list[str]:
-    """The words of its stat from the state on."""
-    return _read(process, "stat").rpartition(")")[2].split()
+def _of_tasks(processes: Iterable[int], name: str) -> Iterator[str]:
+    """What is in the files NAME of all their threads."""
+    for process in processes:
+        with suppress(OSError):
+            for task in os.listdir(f"/proc/{process}/task"):
+                if text := _read(process, f"task/{task}/{name}"):
+                    yield text
 
 
 def _read(process: int, name: str) -> str:
-    return Path(f"/proc/{process}/{name}").read_text(errors="replace")
+    """The file of a process; nothing if it has ended."""
+    try:
+        return Path(f"/proc/{process}/{name}").read_text(errors="replace")
+    except OSError:
+        return ""

@@ -68,6 +68,7 @@ ROWS = {
         Row("status.one", 4, "status of one", "ms"),
         Row("status.all", 4, "status of all", "ms"),
         Row("status.bare", 4, "start of the bare interpreter", "ms"),
+        Row("pause", 4, "pause of one until the client knows that it was done", "ms"),
         Row("restart.one", 4, "restart of one until it is up again", "ms"),
         Row("restart.many", 4, "restart of 100 until all are up again", "ms"),
         Row("memory.private", 5, "private", "KiB"),

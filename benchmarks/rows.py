@@ -25,13 +25,13 @@ PACE = 1.1
 """Seconds: all suites start a service that is older at once."""
 SOME = 100
 """Services that are killed, or restarted, together."""
-ENOUGH = 5.0
+ENOUGH = 3.0
 """Seconds after which one more sample is not worth the time that it takes."""
 SETTLING = 6.0
 """Seconds after which even those poll as when nothing happens that look every five."""
-MANY = 1000
-"""Services, of so many that not all trees can be there at the same time."""
-RESTARTING = 150.0
+MANY, TOO_MANY = 1000, 2000
+"""Services: trees with logs and without, or any two trees, cannot be there together."""
+RESTARTING = 60.0
 """Seconds for all the restarts before memory is measured."""
 
 Tree = TypeVar("Tree", bound=Peer)
@@ -176,6 +176,9 @@ def control(tree: Peer, once: Once) -> None:
         add("status.one", number, tree.name, took(lambda: tree.status(tree.names[:1])))
         if number > 1:
             add("status.all", number, tree.name, took(lambda: tree.status(tree.names)))
+        if isinstance(tree, CRunit):
+            add("pause", number, tree.name, took(partial(tree.pause, tree.names[0])))
+            tree.go_on(tree.names[0])
     for key, names in (("restart.one", tree.names[:1]), ("restart.many", tree.names[:SOME])):
         if key == "restart.many" and number < SOME:
             continue
@@ -222,41 +225,50 @@ def round_of(kind: type[Peer], number: int, chapters: set[int], once: Once) -> N
         tree.close()
 
 
-def settled(kinds: list[type[Peer]], number: int, chapters: set[int], once: Once) -> None:
-    """Rows 5 and 6: peers at the same time, with logs and without, restarted and left alone.
+Wanted = tuple[type[Peer], int, bool]
+"""A tree that does not exist yet: of whom, with how many services, and with logs."""
 
-    They have nothing to do, so they do not disturb each other.  Where there are too many
-    processes for that, they come in turns.
+
+def groups(kinds: list[type[Peer]], numbers: list[int]) -> list[list[Wanted]]:
+    """What may idle at the same time: all with few services, then so many that it is enough."""
+    able = [(kind, number) for number in numbers for kind in kinds if kind.most >= number]
+    few = [(*one, logs) for one in able if one[1] < MANY for logs in (False, True)]
+    many = [
+        [(*one, logs) for one in able if one[1] == number]
+        for number in numbers
+        if MANY <= number < TOO_MANY
+        for logs in (False, True)
+    ]
+    too_many = [[(*one, False)] for one in able if one[1] >= TOO_MANY]
+    return [group for group in (few, *many, *too_many) if group]
+
+
+def settled(group: list[Wanted], chapters: set[int], once: Once) -> None:
+    """Rows 5 and 6: trees at the same time, services restarted and then left alone.
+
+    They have nothing to do, so they do not disturb each other.
     """
-    if number > MANY:
-        groups = [[(kind, False)] for kind in kinds]
-    elif number == MANY:
-        groups = [[(kind, logs) for kind in kinds] for logs in (False, True)]
-    else:
-        groups = [[(kind, logs) for kind in kinds for logs in (False, True)]]
-    private: dict[tuple[str, bool], float] = {}
-    for group in groups:
-        trees: list[Peer] = []
-        try:
-            for kind, logs in group:
-                suffix = ".logs" * logs
-                keys = tuple(f"{key}{suffix}" for key in ("memory.private", "idle.cpu"))
-                tree = once.tree(kind, number, logs=logs)
-                trees.append(tree)
-                try:
-                    with noting(once.results, keys, number, kind.name):
-                        start(tree)
-                except Failed:
-                    _end(trees.pop())
-            if 5 in chapters:
-                _restart_all(trees, once)
-                _memory(trees, number, once.results, private)
-            if 6 in chapters:
-                _idle(trees, number, once)
-        finally:
-            processes.end_all()
-            for tree in trees:
-                tree.close()
+    trees: list[Peer] = []
+    try:
+        for kind, number, logs in group:
+            suffix = ".logs" * logs
+            keys = tuple(f"{key}{suffix}" for key in ("memory.private", "idle.cpu"))
+            tree = once.tree(kind, number, logs=logs)
+            trees.append(tree)
+            try:
+                with noting(once.results, keys, number, kind.name):
+                    start(tree)
+            except Failed:
+                _end(trees.pop())
+        if 5 in chapters:
+            _restart_some(trees, once)
+            _memory(trees, once)
+        if 6 in chapters:
+            _idle(trees, once)
+    finally:
+        processes.end_all()
+        for tree in trees:
+            tree.close()
 
 
 def _end(tree: Peer) -> None:
@@ -267,8 +279,8 @@ def _end(tree: Peer) -> None:
     tree.close()
 
 
-def _restart_all(trees: list[Peer], once: Once) -> None:
-    """Kill all services of each tree again and again, as often as asked for if time allows.
+def _restart_some(trees: list[Peer], once: Once) -> None:
+    """Kill up to SOME services of each tree again and again.
 
     Each goes at its own pace: as soon as its services are back and old enough.
     """
@@ -281,13 +293,13 @@ def _restart_all(trees: list[Peer], once: Once) -> None:
         for tree in [tree for tree in trees if left[tree]]:
             tree.events.read()
             if tree in killed:
-                if all(tree.events.times[name] > killed[tree] for name in tree.names):
+                if all(tree.events.times[name] > killed[tree] for name in tree.names[:SOME]):
                     del killed[tree]
                     left[tree] -= 1
                     due[tree] = time.monotonic_ns() + int(PACE * 1e9)
             elif time.monotonic_ns() > due[tree]:
                 killed[tree] = time.monotonic_ns()
-                for name in tree.names:
+                for name in tree.names[:SOME]:
                     with suppress(ProcessLookupError):
                         os.kill(tree.events.pids[name], signal.SIGKILL)
     for tree in trees:
@@ -300,29 +312,34 @@ def _restart_all(trees: list[Peer], once: Once) -> None:
         tree.events.read()
 
 
-def _memory(
-    trees: list[Peer], number: int, results: Results, private: dict[tuple[str, bool], float]
-) -> None:
-    """Of all supervisors, by the number of services; PRIVATE keeps what a log's is taken from."""
+def _memory(trees: list[Peer], once: Once) -> None:
+    """Of all supervisors, by the number of services; of one, if its service was restarted."""
+    results = once.results
     for tree in trees:
+        number = len(tree.names)
         own, proportional = (kib / number for kib in processes.memory(tree.supervisors()))
-        private[tree.name, tree.logs] = own
         suffix = ".logs" * tree.logs
         results.add(f"memory.private{suffix}", number, tree.name, own)
         results.add(f"memory.proportional{suffix}", number, tree.name, proportional)
         if not tree.logs:
-            sizes = [processes.memory([one])[0] for one in tree.supervisors_each()]
-            if sizes:
-                results.add("memory.supervisor", number, tree.name, statistics.median(sizes))
+            each = tree.supervisors_of(tree.names[:SOME])
+            if each:
+                size = statistics.median(processes.memory([one])[0] for one in each)
+                results.add("memory.supervisor", number, tree.name, size)
             else:
                 results.note("memory.supervisor", number, tree.name, "one process has them all")
     for tree in trees:
-        if tree.logs and (tree.name, False) in private:
-            added = private[tree.name, True] - private[tree.name, False]
-            results.add("memory.logger", number, tree.name, added)
+        if tree.logs:
+            number = len(tree.names)
+            without, with_logs = (
+                results.median(f"memory.private{suffix}", number, tree.name)
+                for suffix in ("", ".logs")
+            )
+            if without and with_logs:
+                results.add("memory.logger", number, tree.name, with_logs - without)
 
 
-def _idle(trees: list[Peer], number: int, once: Once) -> None:
+def _idle(trees: list[Peer], once: Once) -> None:
     """Processor time and wake-ups of whole trees, as of a minute."""
     time.sleep(min(SETTLING, once.idle))
     everybody = {tree: tree.everybody() for tree in trees}
@@ -336,6 +353,7 @@ def _idle(trees: list[Peer], number: int, once: Once) -> None:
     time.sleep(once.idle)
     after = state()
     for tree in trees:
+        number = len(tree.names)
         seconds, wakeups = (
             (new - old) * 60 / once.idle for old, new in zip(before[tree], after[tree], strict=True)
         )
@@ -383,8 +401,7 @@ def crash(kind: type[Peer], once: Once, *, seconds: float) -> None:
     """Row 10: what 100 services cost that end as soon as they run.
 
     Of two trees, one goes on for so many SECONDS longer: what that costs is what counts.
-    The kernel tells the time of a process that has ended, with its children's, to the
-    microsecond, and that of one that runs not.
+    To the microsecond the kernel tells only the time of processes that have ended.
     """
     with noting(once.results, ("crash.cpu", "crash.each", "crash.starts"), 0, kind.name):
         short, long = (_crash(kind, once, more) for more in (0.0, seconds))

@@ -17,7 +17,8 @@ class Target(NamedTuple):
 
     services   the numbers of services for which it counts; ANY: all
     peer       None: the value itself is compared
-    key_of     the row of the other's, if it is another
+    key_of     the row that it is compared with, if it is another
+    number_of  the number of services there, if it is another
     """
 
     key: str
@@ -25,12 +26,14 @@ class Target(NamedTuple):
     peer: str | None = BASE
     services: tuple[int, ...] = ANY
     key_of: str = ""
+    number_of: int = 0
 
 
 TARGETS = [
     Target("start", 0.3, services=(100,)),
     Target("start", 0.8, services=(1000,)),
     Target("start", 1.2, "s6", services=(1000,)),
+    Target("start", 12, OURS, services=(10000,), number_of=1000),
     *(
         Target(key, limit, peer)
         for key in ("link.in", "link.out")
@@ -68,7 +71,8 @@ def judge(results: Results) -> list[str]:
         for number in target.services or results.services(target.key):
             value = results.median(target.key, number, OURS)
             if target.peer is not None and value is not None:
-                unit = results.median(target.key_of or target.key, number, target.peer)
+                key_of, number_of = target.key_of or target.key, target.number_of or number
+                unit = results.median(key_of, number_of, target.peer)
                 value = value / unit if unit else None
             if value is None:
                 continue
@@ -78,6 +82,7 @@ def judge(results: Results) -> list[str]:
                 against = f" {row.unit}".rstrip()
             else:
                 against = f" of {ROWS[target.key_of].title if target.key_of else target.peer}"
+                against += f" with {target.number_of}" if target.number_of else ""
             where = f"{row.title}, {number} services" if number else row.title
             word = "met   " if met else "MISSED"
             lines.append(f"{word}  {target.key}: {where}: {figure(value)}{against} ({bound})")

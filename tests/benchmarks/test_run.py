@@ -119,7 +119,8 @@ def test_logs_run_levels_zombies_and_crashes_are_measured_without_any_peer(
     data = results(out)
     said = {row["key"] for row in data["rows"]}
     assert said == in_chapters({7, 9, 10})
-    assert measured(data, "pyrunit") >= said - {"reap"}
+    # Process 1 needs root, and in so short a loop nothing may crash.
+    assert measured(data, "pyrunit") >= said - {"reap", "crash.each"}
     assert set(data["peers"]) == {"pyrunit"}
     assert nothing_runs(out.parent)
 
@@ -131,7 +132,7 @@ def test_a_peer_that_is_unknown_is_an_error(ours: Suite, out: Path) -> None:
 
 
 def test_an_interrupted_run_ends_all_that_it_started(ours: Suite, out: Path) -> None:
-    words = [f"--bin={ours.directory}", "--rows=1", "--services=3", "--rounds=1000", "--peers="]
+    words = [f"--bin={ours.directory}", "--rows=6", "--services=3", "--idle=1000", "--peers="]
     process = subprocess.Popen(
         [sys.executable, "-EsB", "-m", "benchmarks", *words, f"--scratch={out.parent}"],
         cwd=ROOT,
