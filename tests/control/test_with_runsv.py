@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from fakes import masked, runner
-from support import Suite, build, pid, stat, wait_for
+from support import Suite, build, command, pid, stat, wait_for
 
 from runit.service import tai64n
 from runit.service.status import RUN as RUNS
@@ -124,6 +124,8 @@ def test_force_stop_kills_what_does_not_stop(sv, runsv: Suite, tmp_path: Path) -
     with runsv.runsv(path):
         # It may be ready before it is written down that it runs.
         wait_for(lambda: (path / "ready").exists() and runs(path), "the service")
+        command(path, "d")
+        wait_for(lambda: stat(path) == "run, got TERM, want down", "runsv")
         code, output = sv("-w", "0", "force-stop", "a")
         assert code == 1, output
         assert masked(output) == b"kill: run: a: (pid N) Ns, want down, got TERM\n"
