@@ -13,7 +13,9 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+import traceback
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks import loggers, machine, peers, processes, rows, targets, zombies
@@ -33,9 +35,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; see the module's docstring."""
     options = parse(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # and what was started ends with us
-    report = from_json(options.again.read_text()) if options.again else measure(options)
-    publish(report, options.out)
-    return 0
+    if options.again:
+        report, complete = from_json(options.again.read_text()), True
+    else:
+        report, complete = measure(options)
+    publish(report, options.out if complete else None)
+    return 0 if complete else 1
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -86,8 +91,8 @@ def _words(text: str) -> list[str]:
     return [one.strip() for one in text.split(",") if one.strip()]
 
 
-def measure(options: argparse.Namespace) -> Report:
-    """All that OPTIONS ask for."""
+def measure(options: argparse.Namespace) -> tuple[Report, bool]:
+    """All that OPTIONS ask for; and whether it is all, and not what was done when interrupted."""
     left_out = {
         kind.name: kind.missing()
         for kind in peers.ALL
@@ -127,9 +132,12 @@ def measure(options: argparse.Namespace) -> Report:
         report = Report(results, where, versions, left_out, parameters)
         try:
             take(kinds, set(options.rows), once, options)
+        except (KeyboardInterrupt, SystemExit):
+            say("interrupted: what there is, is shown, but not kept")
+            return report, False
         finally:
             processes.end_all()
-    return report
+    return report, True
 
 
 def take(
@@ -169,16 +177,18 @@ def take(
             services = ", ".join(dict.fromkeys(str(number) for _, number, _ in group))
             who = ", ".join(dict.fromkeys(kind.name for kind, _, _ in group))
             say(f"{clock()} restarted, then idle: {services} services: {who}")
-            rows.settled(group, chapters, once)
+            with surviving():
+                rows.settled(group, chapters, once)
     if 9 in chapters:
         for kind in turns("run levels", options.rounds):
-            with rows.tolerated():
+            with surviving():
                 rows.switch(kind, once, each=options.level, common=options.level // 2)
     if 10 in chapters:
         for kind in turns("zombies", options.rounds):
-            zombies.reap(kind, once.service, once.place, results, orphans=options.orphans)
+            with surviving():
+                zombies.reap(kind, once.service, once.place, results, orphans=options.orphans)
         for kind in turns("crash loop", options.rounds):
-            with rows.tolerated():
+            with surviving():
                 rows.crash(kind, once, seconds=options.crash)
     if 7 in chapters:
         say(f"{clock()} logs")
@@ -188,6 +198,18 @@ def take(
                 loggers.latency(rival, once.place, results, lines=40 * options.samples)
         size, rounds = options.megabytes, options.rounds
         loggers.throughput(rivals, once.place, results, megabytes=size, rounds=rounds)
+
+
+@contextmanager
+def surviving() -> Iterator[None]:
+    """The rest is measured even if this cannot be."""
+    try:
+        yield
+    except rows.Failed as error:
+        say(f"failed: {error}")
+    except Exception:
+        traceback.print_exc()
+        processes.end_all()
 
 
 def publish(report: Report, out: Path | None) -> None:

@@ -138,5 +138,6 @@ def _bars(report: Report, rows: list[Row], axis: Any) -> None:
         axis.set_title(textwrap.fill(rows[0].title, 60), fontsize=9)
     axis.set_ylabel(rows[0].unit + (" of processor time" if rows[0].unit == "s/GB" else ""))
     axis.yaxis.set_major_formatter(PLAIN)
+    axis.margins(y=0.3)  # the legend's
     axis.grid(alpha=0.3, axis="y")
     axis.legend(fontsize=7)

@@ -9,7 +9,7 @@ import statistics
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -85,11 +85,6 @@ def noting(results: Results, keys: tuple[str, ...], number: int, peer: str) -> I
 
 class Failed(Exception):
     """A peer did not do what it should; it is noted."""
-
-
-def tolerated() -> AbstractContextManager[None]:
-    """For what may fail without harm to the rest."""
-    return suppress(Failed)
 
 
 def explain(error: Exception) -> str:
