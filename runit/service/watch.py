@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import posix
 import sys
+from errno import ENOMEM
 
 from runit.errors import words
 
@@ -64,7 +65,7 @@ def load() -> None:
     """Import the package now, if it is there."""
     try:
         _package()
-    except ImportError:
+    except (ImportError, OSError, MemoryError):
         pass
 
 
@@ -80,6 +81,8 @@ def inotify() -> INotify | None:
         reason = b"package inotify_simple is not installed"
     except OSError as error:
         reason = words(error)
+    except MemoryError:
+        reason = words(ENOMEM)
     except AttributeError:
         reason = b"system call not available"
     else:

@@ -24,6 +24,7 @@ from runit.process.signals import _signal
 from runit.supervise import files, orphan
 from runit.supervise.files import Trouble
 from runit.supervise.logger import Logger
+from runit.supervise.patience import patiently
 from runit.supervise.service import QUEUE_FULL, WANT_DOWN, WANT_EXIT, WANT_UP, Service
 from runit.supervise.spawn import environment, fork, spawn
 from runit.supervise.wakeup import Wakeup
@@ -174,6 +175,13 @@ class Runsv:
 
     def run(self) -> int:
         """Supervise until told to exit; the exit code."""
+        return patiently(self._run, self._lacks_memory)
+
+    def _lacks_memory(self, error: int) -> None:
+        complain(self.who, "warning", "sleeping", error=error)
+
+    def _run(self) -> int:
+        self._signalled()  # what ended while there was no memory
         while True:
             now = time.monotonic()
             if self.log and not self.locker:

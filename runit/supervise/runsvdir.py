@@ -20,6 +20,7 @@ from runit.process import signals, title
 from runit.process.descriptors import close_from, fill
 from runit.process.signals import _signal
 from runit.service import watch
+from runit.supervise.patience import patiently
 from runit.supervise.places import Places
 from runit.supervise.proctitle_log import DOT_EVERY, SHORTEST, ProctitleLog
 from runit.supervise.rehearsal import rehearse
@@ -79,7 +80,12 @@ class Runsvdir:
         """Supervise until told to end; the exit code."""
         if self.log:
             self.log.add(b".")
-        self.tree.reap()  # those that ended while this was exec'd
+        return patiently(self._run, lambda error: self.complain("warning", "sleeping", error=error))
+
+    def _run(self) -> int:
+        self.tree.reap()  # those that ended while this was exec'd, or had no memory
+        self.seen = None
+        self.look_at = 0.0
         while True:
             now = time.monotonic()
             if self.look_at is not None and now >= self.look_at:

@@ -256,6 +256,9 @@ class Service:
                 letter = command.send(False)
         except StopIteration:
             self._command = None
+        except MemoryError:
+            self._command = None  # or nothing would ever end it
+            raise
 
     def _carry_out(self, letter: int) -> Command:
         match letter:

@@ -48,7 +48,7 @@ def test_a_directory_that_is_none_is_fatal(suite: Suite, where: str, words: byte
 def test_it_runs_the_service_and_records_it(suite: Suite, tmp_path: Path) -> None:
     service = build(tmp_path / "s", {"run": SLEEP})
     with suite.runsv(service):
-        wait_for(lambda: stat(service) == "run")
+        wait_for(lambda: (service / "supervise/status").read_bytes()[19])
         record = (service / "supervise/status").read_bytes()
         assert len(record) == 20
         assert int.from_bytes(record[12:16], "little") == pid(service)
