@@ -2,6 +2,8 @@
 
 psutil finds the processes and waits for them.  A machine must go down without it too:
 then /proc is read here, and each process is waited for in turn.  See killall5(8).
+
+Called as pidof, through a link, it is `runit.boot.pidof`.
 """
 
 from __future__ import annotations
@@ -51,6 +53,10 @@ class Wanted:
 def main() -> int:
     """Command line; see the manual page."""
     name = called_as()
+    if name == b"pidof":
+        from runit.boot import pidof  # by far the rarer one
+
+        return pidof.main()
     try:
         wanted = command_line(arguments())
     except ValueError:
