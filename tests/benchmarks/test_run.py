@@ -62,16 +62,6 @@ def out(tmp_path: Path) -> Path:
     return tmp_path / "out"
 
 
-@pytest.fixture(scope="module")
-def beside(ours: Suite, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """Where a run with two services beside C runit left its results, and what it printed."""
-    out = tmp_path_factory.mktemp("beside") / "out"
-    rows = ",".join(map(str, sorted(BESIDE_C)))
-    done = bench(ours, out, {"rows": rows, "services": 2, "peers": "C runit"})
-    assert done.returncode == 0, done.stderr
-    return out, done.stdout
-
-
 def nothing_runs(directory: Path) -> bool:
     """Whether no process has been started in DIRECTORY's environment and is left."""
     for environment in Path("/proc").glob("[0-9]*/environ"):
@@ -83,32 +73,29 @@ def nothing_runs(directory: Path) -> bool:
     return True
 
 
-def test_all_rows_of_a_tree_are_measured(beside: tuple[Path, str]) -> None:
-    data = results(beside[0])
+def test_all_rows_of_a_tree_are_measured_shown_and_kept_and_nothing_else_is_left(
+    ours: Suite, out: Path
+) -> None:
+    rows = ",".join(map(str, sorted(BESIDE_C)))
+    done = bench(ours, out, {"rows": rows, "services": 2, "peers": "C runit"})
+    assert done.returncode == 0, done.stderr
+
+    data = results(out)
     assert measured(data, "pyrunit") >= in_chapters(BESIDE_C)
     if has_reference():
         assert measured(data, "C runit") >= in_chapters(BESIDE_C) - {"status.bare"}
 
-
-def test_the_table_has_all_rows_and_is_kept(beside: tuple[Path, str]) -> None:
-    out, printed = beside
     for key in in_chapters(BESIDE_C):
-        assert f"| {ROWS[key].title} | 2 |" in printed
+        assert f"| {ROWS[key].title} | 2 |" in done.stdout
     table = (out / "table.md").read_text().removeprefix("# Benchmarks\n\n")
-    assert printed.startswith(table)
+    assert done.stdout.startswith(table)
 
+    text = (out / "results.json").read_text()
+    assert tables(from_json(text)) == table
+    assert to_json(from_json(text)) == text
 
-def test_tables_can_be_made_again_from_the_json(beside: tuple[Path, str]) -> None:
-    text = (beside[0] / "results.json").read_text()
-    report = from_json(text)
-    assert beside[1].startswith(tables(report))
-    assert to_json(report) == text
-
-
-def test_a_run_leaves_nothing_behind_but_results(beside: tuple[Path, str]) -> None:
-    directory = beside[0].parent
-    assert nothing_runs(directory)
-    assert [path.name for path in directory.iterdir()] == ["out"]
+    assert nothing_runs(out.parent)
+    assert [path.name for path in out.parent.iterdir()] == ["out"]
 
 
 def test_logs_run_levels_zombies_and_crashes_are_measured_without_any_peer(
