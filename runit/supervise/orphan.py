@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import stat
+from errno import EMFILE, ENFILE, ENOMEM
 
 from runit.service import status
 from runit.service.status import Status
@@ -22,6 +23,9 @@ from runit.service.status import Status
 READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 NO_LINK = READ | os.O_NOFOLLOW
 PIPE = os.O_CLOEXEC | os.O_NONBLOCK
+
+SHORT = (EMFILE, ENFILE, ENOMEM)
+"""Errors that say nothing of what was looked for."""
 
 SIZE = 96
 """Bytes of an entry, always: it is written over the one before, in one piece."""
@@ -69,22 +73,34 @@ def find(where: bytes) -> Orphan | None:
 
     WHERE is empty or ``log/``.  The lock must be ours; also in the sense that nobody else
     can have written which process to take over, and to signal, into it.
+
+    Raises OSError if that cannot be told for want of descriptors or memory: a second
+    process beside it would be worse than none for a while.
     """
+    try:
+        return _find(where)
+    except OSError as error:
+        if error.errno in SHORT:
+            raise
+    except (ValueError, IndexError, AttributeError):
+        pass
+    return None
+
+
+def _find(where: bytes) -> Orphan | None:
     text = _read(where + b"supervise/lock", own=True)
     if len(text) != SIZE:
         return None
-    try:
-        pid, state, pipe, start = (int(word) for word in text.split()[:4])
-        if pid < 2 or text.split()[4] != boot() or _start(pid) != start:
-            return None
-        descriptor = os.pidfd_open(pid)
-    except (OSError, ValueError, IndexError, AttributeError):
+    pid, state, pipe, start = (int(word) for word in text.split()[:4])
+    if pid < 2 or text.split()[4] != boot() or _start(pid) != start:
         return None
+    descriptor = os.pidfd_open(pid)
     try:
         if _start(pid) == start:  # still, so it is the one that the descriptor stands for
             return Orphan(pid, descriptor, state, pipe, _last_record(where))
     except (OSError, ValueError):
-        pass
+        os.close(descriptor)
+        raise
     os.close(descriptor)
     return None
 
@@ -142,10 +158,15 @@ def _last_record(where: bytes) -> Status | None:
 
 
 def _read(path: bytes, *, own: bool = False) -> bytes:
-    """What is in a file, if it can be had; with OWN only if nobody else can have written it."""
+    """What is in a file, if it can be had; with OWN only if nobody else can have written it.
+
+    Raises OSError for want of descriptors or memory.
+    """
     try:
         descriptor = os.open(path, NO_LINK)
-    except OSError:
+    except OSError as error:
+        if error.errno in SHORT:
+            raise
         return b""
     try:
         if own:

@@ -131,8 +131,11 @@ class Runsv:
     def _adopt(self) -> None:
         """Go on with what a runsv that was killed left behind, and with its pipe."""
         log, pipe = self.log, self.pipe
-        logger = orphan.find(b"log/") if log and not self.locker else None
-        left = orphan.find(b"")
+        try:
+            logger = orphan.find(b"log/") if log and not self.locker else None
+            left = orphan.find(b"")
+        except OSError as error:
+            raise Trouble(b"unable to tell what runs", error) from None
         if log and pipe:
             if not (left and orphan.reopen(left, 1, pipe)) and logger:
                 orphan.reopen(logger, 0, pipe)
