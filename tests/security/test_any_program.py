@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -26,7 +27,7 @@ from security.words import LINES, NUMBERS, TEXT
 from security.words import WORDS as COMMAND_LINES
 from staging import Machine as Stages
 from staging import needs_namespaces
-from support import Suite, build, pid, supervised, wait_for
+from support import Suite, build, command, pid, supervised, wait_for
 
 from runit.boot.utmp import SIZE
 
@@ -249,6 +250,27 @@ def test_any_services_of_runsvdir(ours: Suite, tmp_path: Path, names: set[bytes]
         done = run(ours, "sv", [b"status", *map(bytes, paths)])
         assert done.returncode == 0
     assert not any(map(supervised, paths))
+
+
+@cases(8)
+@given(sent=st.binary(max_size=60).map(lambda sent: sent.replace(b"x", b"")), log=st.booleans())
+def test_any_control_characters(ours: Suite, tmp_path: Path, sent: bytes, log: bool) -> None:
+    """But for x, which ends it."""
+    service = tmp_path / "s"
+    shutil.rmtree(service, ignore_errors=True)
+    script = "#!/bin/sh\nexec sleep 1000\n"
+    build(service, {"run": script, "log/run": "#!/bin/sh\nexec cat\n", "control/h": script[:10]})
+    with ours.runsv(service, stderr=subprocess.PIPE) as process:
+        wait_for(lambda: pid(service) and pid(service / "log"))
+        command(service / "log" if log else service, sent)
+        done = run(ours, "sv", [b"status", bytes(service)])
+        assert (done.returncode, done.stdout.count(b"\n"), done.stderr) == (0, 1, b"")
+        assert process.poll() is None
+        command(service / "log", b"xcdku")  # x is not for logs
+        command(service, b"x")
+        assert process.wait(60) == 0
+        assert process.stderr
+        assert b"Traceback" not in process.stderr.read()
 
 
 # The stages
