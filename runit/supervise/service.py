@@ -159,6 +159,7 @@ class Service:
         self.pid = orphan.pid
         self.orphan = orphan.descriptor
         self.state = orphan.state
+        self._pid_too = True  # perhaps runsv was killed before it wrote that
         self.began = time.monotonic()
         record = orphan.record
         if record is not None:

@@ -198,6 +198,26 @@ def test_what_was_wanted_is_wanted_still(ours: Suite, tmp_path: Path, letter: st
 
 
 @needs("strace")
+def test_the_pid_of_a_log_service_is_written_by_the_successor(ours: Suite, tmp_path: Path) -> None:
+    files = {**RUN, "log/run": "#!/bin/sh\ntouch ready\nexec sleep 1000\n"}
+    one = build(tmp_path / "d/s", files)
+    trace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=rename", "-e"]
+    slowly = "inject=rename:delay_enter=500000"
+    tracer = subprocess.Popen([*trace, slowly, ours.program("runsv"), one])
+    try:
+        old = wait_for(lambda: holders(one))[0]
+        wait_for((one / "log/ready").exists)
+        os.kill(old, signal.SIGKILL)
+        with ours.runsvdir(tmp_path / "d") as top:
+            wait_for(lambda: holders(one) == [int(own) for own in children_of(top.pid)])
+            wait_for(lambda: recorded(one / "log"))
+            wait_for(lambda: pid(one / "log") == recorded(one / "log"))
+    finally:
+        tracer.kill()
+        tracer.wait()
+
+
+@needs("strace")
 def test_once_is_once_when_runsv_is_killed_while_it_starts_it(ours: Suite, tmp_path: Path) -> None:
     """What was wanted is written before the start, all else behind it."""
     one = build(tmp_path / "d/s", {"run": "#!/bin/sh\ntouch ready\nexec sleep 1000\n", "down": ""})
