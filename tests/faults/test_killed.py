@@ -42,7 +42,7 @@ def test_no_line_is_lost_that_a_logger_had_not_read(
 def test_runsvdir_and_all_below_it(ours: Suite, tmp_path: Path, chance: Chance) -> None:
     with tree(ours, tmp_path, COUNT, "built-in") as one:
         striker = Striker(one, chance)
-        for _ in chance.rounds(2):
+        for _ in chance.rounds(1):
             for _ in range(3):
                 striker.kill_top()
                 striker.kill_some()
@@ -52,7 +52,7 @@ def test_runsvdir_and_all_below_it(ours: Suite, tmp_path: Path, chance: Chance) 
 def test_an_sv_that_waits(ours: Suite, tmp_path: Path, chance: Chance) -> None:
     with tree(ours, tmp_path, 3, "cat") as one:
         striker = Striker(one, chance)
-        for _ in chance.rounds(2):
+        for _ in chance.rounds(1):
             for service in one.services:
                 striker.restart(service)
                 if chance.random() < 0.5:

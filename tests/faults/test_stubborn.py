@@ -36,6 +36,7 @@ def supervising(ours: Suite, root: Path, files: dict[str, str | None]) -> Iterat
             wait_for((one / "ready").exists)
             wait_for(lambda: recorded(one))
             yield one
+            (one / "finish").unlink(missing_ok=True)
             command(one, "d")
             for process in Processes().instances(one):
                 send(process, signal.SIGKILL)
