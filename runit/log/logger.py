@@ -10,16 +10,23 @@ from __future__ import annotations
 
 import posix
 import time
+from errno import ENOMEM
 
 from runit.log.context import Context
 from runit.log.directory import LogDirectory
-from runit.log.say import fatal, warning
+from runit.log.say import fatal, insist, pause, warning
 from runit.log.signals import INPUT, Signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import ParamSpec, TypeVar
+
     from runit.log.options import Options
     from runit.process.environment import Given
+
+    P = ParamSpec("P")
+    T = TypeVar("T")
 
 BLOCK = 28672
 """Bytes at once: enough that system calls do not count, and few enough that all work
@@ -154,7 +161,7 @@ class Logger:
         if not signals.wait_for_input(due):
             return True
         try:
-            data = posix.read(INPUT, 1 if signals.termination else BLOCK)
+            data = _read(1 if signals.termination else BLOCK)
         except BlockingIOError:
             return True
         except OSError as error:
@@ -167,17 +174,16 @@ class Logger:
     def _take(self, data: bytes, stamp: bytes) -> None:
         """Log DATA, which came at the time STAMP; hold back a last line without an end."""
         if self._begun:
-            end = data.find(NEWLINE) + 1 or len(data)
-            self._go_on(data[:end])
-            data = data[end:]
-        end = data.rfind(NEWLINE) + 1
-        if end:
-            self._log(data[:end], stamp)
-        if end < len(data):
+            rest, data = _patiently(_split, data, data.find(NEWLINE) + 1 or len(data))
+            self._go_on(rest)
+        lines, rest = _patiently(_split, data, data.rfind(NEWLINE) + 1)
+        if lines:
+            self._log(lines, stamp)
+        if rest:
             if not self._held:
                 self._held_stamp = stamp
-            self._held.append(data[end:])
-            self._held_size += len(data) - end
+            self._held.append(rest)
+            self._held_size += len(rest)
             if self._held_size > max(HELD, self._context.options.length):
                 self._begin_line()
 
@@ -186,21 +192,21 @@ class Logger:
         first = stamp
         if self._held:
             first = self._held_stamp
-            block = self._release() + block
-        block = self._context.options.replace(block)
+            block = self._release(block)
+        block = _patiently(self._context.options.replace, block)
         for log in self._logs:
             if log.descriptor >= 0:
-                lines = log.output.lines(block, first, stamp)
+                lines = _patiently(log.output.lines, block, first, stamp)
                 if lines:
                     log.append(lines)
 
     def _begin_line(self) -> None:
         """Write what is held back, which is at least what patterns look at."""
-        piece = self._context.options.replace(self._release() + NEWLINE)
+        piece = _patiently(self._context.options.replace, self._release(NEWLINE))
         self._begun = True
         for log in self._logs:
             if log.descriptor >= 0:
-                log.begin(*log.output.beginning(piece, self._held_stamp))
+                log.begin(*_patiently(log.output.beginning, piece, self._held_stamp))
 
     def _go_on(self, piece: bytes) -> None:
         """Write more of a line that has begun."""
@@ -209,9 +215,9 @@ class Logger:
             if log.inside:
                 log.go_on(piece)
 
-    def _release(self) -> bytes:
-        """What is held back, which from now on is not."""
-        piece = b"".join(self._held)
+    def _release(self, more: bytes) -> bytes:
+        """What is held back, which from now on is not, with MORE behind it."""
+        piece = _patiently(b"".join, [*self._held, more])
         self._held.clear()
         self._held_size = 0
         return piece
@@ -225,3 +231,21 @@ class Logger:
         for log in self._logs:
             log.processor.end()
             log.close()
+
+
+def _patiently(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What CALL returns, which only needs memory; made until there is enough."""
+    return insist(b"unable to work on", b"standard input", call, *args, **kwargs)
+
+
+def _split(data: bytes, at: int) -> tuple[bytes, bytes]:
+    return data[:at], data[at:]
+
+
+def _read(size: int) -> bytes:
+    """posix.read, which takes nothing from the pipe if there is no memory for it."""
+    while True:
+        try:
+            return posix.read(INPUT, size)
+        except MemoryError:
+            pause(b"unable to read", b"standard input", OSError(ENOMEM, ""))

@@ -7,6 +7,7 @@ line and the disk is reported and tried again, for ever.  Nothing is dropped.
 from __future__ import annotations
 
 import time
+from errno import ENOMEM
 
 from runit.message import complain
 
@@ -50,3 +51,5 @@ def insist(what: bytes, name: bytes, call: Callable[P, T], *args: P.args, **kwar
             return call(*args, **kwargs)
         except OSError as error:
             pause(what, name, error)
+        except MemoryError:
+            pause(what, name, OSError(ENOMEM, ""))
