@@ -304,7 +304,8 @@ def _restart_some(trees: list[Peer], once: Once) -> None:
             once.results.note(key, len(tree.names), tree.name, why)
     time.sleep(PACE)
     for tree in trees:
-        tree.events.read()
+        with suppress(Late, Ended):
+            tree.started(tree.names, killed.get(tree, 0))
 
 
 def _memory(trees: list[Peer], once: Once) -> None:
