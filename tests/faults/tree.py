@@ -44,7 +44,8 @@ while True:
 """Lines and the note: those of one burst are written at once, or not at all."""
 
 BLOCK = 28672 + 65536
-"""Bytes that a killed svlogd loses at most, see svlogd(8)."""
+"""Bytes that are lost at most: what svlogd(8) says of a killed one, and what is in the pipe
+where a service ends because its runsv was killed as well and nobody reads."""
 
 DEADLINE = 60.0
 
