@@ -665,6 +665,8 @@ DAEMONS = [
         "ESMTP Sendmail",
         client="nc (SMTP)",
         layer="sendmail",
+        # It refuses to serve on a busy machine, unless told.
+        before="echo \"OPTIONS='-q30m -O RefuseLA=100000'\" >/etc/sysconfig/sendmail",
         hup=True,
     ),
     Daemon(
