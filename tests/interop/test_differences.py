@@ -1,0 +1,57 @@
+"""Where the two suites differ on purpose: what each of them does, side by side."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+from log.logs import log
+from support import Suite, build, command, stat, wait_for
+
+STUBBORN = "#!/bin/sh\ntrap '' TERM\n: >ready\nexec sleep 1000\n"
+FINISH = '#!/bin/sh\necho "$*" >>did\n'
+
+
+def test_a_control_script_that_a_signal_ends_counts_as_failure(
+    suite: Suite, tmp_path: Path
+) -> None:
+    """So the signal is sent; to the reference the script has replaced it."""
+    files = {"run": "#!/bin/sh\nexec sleep 1000\n", "finish": FINISH}
+    files |= {"control/h": "#!/bin/sh\necho asked >>did\nkill -9 $$\n"}
+    files |= {"control/1": "#!/bin/sh\necho behind >>did\nexit 0\n"}
+    service = build(tmp_path / "s", files)
+    did = service / "did"
+    with suite.runsv(service):
+        wait_for(lambda: stat(service) == "run")
+        command(service, "oh")
+        wait_for(lambda: did.exists() and "asked" in did.read_text())
+        if suite.name == "ours":
+            wait_for(lambda: did.read_text() == f"asked\n-1 {signal.SIGHUP:d}\n")
+        else:
+            command(service, "1")
+            wait_for(lambda: did.read_text() == "asked\nbehind\n")
+            assert stat(service) == "run, want down"
+
+
+def test_the_end_of_a_service_that_is_killed_on_exit_is_waited_for(
+    suite: Suite, tmp_path: Path
+) -> None:
+    """The reference goes at once: finish does not run, the records stay."""
+    service = build(tmp_path / "s", {"run": STUBBORN, "finish": FINISH})
+    with suite.runsv(service) as runsv:
+        wait_for(lambda: stat(service) == "run" and (service / "ready").exists())
+        command(service, "x")
+        wait_for(lambda: stat(service) == "run, got TERM, want exit")
+        command(service, "k")
+        assert runsv.wait(30) == 0
+    if suite.name == "ours":
+        assert (stat(service), (service / "did").read_text()) == ("down", "-1 9\n")
+    else:
+        assert stat(service) == "run, got TERM, want exit"
+        assert not (service / "did").exists()
+
+
+def test_a_plus_behind_the_end_of_a_line_matches_nothing(suite: Suite, tmp_path: Path) -> None:
+    """The reference compares with what an earlier line left in its memory."""
+    done = log(suite, tmp_path / "log", b"x\nyaa\nx\n", config=b"-*\n+x+a\n")
+    assert done.text == (b"" if suite.name == "ours" else b"x\n")
