@@ -50,6 +50,12 @@ LAYERS = {
 UNWANTED = ("var/lib/apt/lists", "usr/share/doc", "usr/share/locale")
 """What no test looks at."""
 
+UNREACHABLE = (
+    *("Failed getting release file", "Couldn't download", "Failed to fetch"),
+    *("Temporary failure resolving", "Could not resolve", "Could not connect"),
+)
+"""What debootstrap and apt say where there is no network to the mirror."""
+
 INSTALL = """
 set -e
 root=$1
@@ -82,6 +88,9 @@ def main() -> int:
     try:
         build(STORE)
     except subprocess.CalledProcessError as error:
+        for line in str(error.output or "").splitlines():
+            if any(words in line for words in UNREACHABLE):
+                return unable(f"Debian's packages cannot be fetched: {line.strip()}")
         return unable(f"{error.cmd[0]}: exit code {error.returncode}\n{error.output or ''}")
     return 0
 
