@@ -12,6 +12,7 @@ from faults.plain_user import User, hogging
 from support import build, command, end_runsvdir, listening, pid, stat, wait_for
 
 RUN = "#!/bin/sh\nexec sleep 1000\n"
+LOG = "#!/bin/sh\nexec cat\n"
 LIMIT = 16
 
 
@@ -72,7 +73,7 @@ def test_a_tree_starts_when_there_are_processes_at_last(user: User, services: Pa
 def test_a_tree_goes_on_without_processes(user: User, services: Path) -> None:
     """What runs is left alone; what is new or has ended is started when that can be."""
     run = {"run": RUN}
-    build(services, {"d/one/run": RUN, "d/one/down": "", "d/two/run": RUN, "d/two/log/run": RUN})
+    build(services, {"d/one/run": RUN, "d/one/down": "", "d/two/run": RUN, "d/two/log/run": LOG})
     new = [build(services / name, run) for name in ("three", "four", "five")]
     user.own(services)
     errors = services / "errors"
