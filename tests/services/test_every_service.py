@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from support import Suite, build, pid, stat, wait_for
+from support import Suite, alive, build, pid, stat, wait_for
 
 from runit.installation import services
 
@@ -343,3 +345,46 @@ def test_the_log_of_a_service_is_made_where_logs_are(place: Place, tmp_path: Pat
     with place.suite.runsv(service, **place.options()):
         wait_for(lambda: current.exists() and "the daemon speaks" in current.read_text())
     assert current.parent.stat().st_mode & 0o777 == 0o750
+
+
+WORKS = """#!/bin/sh
+exec 3<>fifo
+if [ "$1" != worker ]; then
+    "$0" worker &
+    echo $! >"$PWD/worker.$$"
+fi
+read -r word <&3
+"""
+
+
+@pytest.mark.skipif(not shutil.which("pkill"), reason="pkill is not installed")
+@pytest.mark.parametrize("own", [True, False], ids=["in its own session", "in another's"])
+def test_workers_of_a_killed_master_are_ended_if_they_are_its_own(place: Place, own: bool) -> None:
+    service = place.service("squid")
+    build(place.root / "bin", {"squid": WORKS})
+    shutil.rmtree(service / "control")
+    build(service, {"run": "#!/bin/sh\nexec squid\n"})
+    os.mkfifo(service / "fifo")
+
+    def worker() -> int:
+        """The worker of the service that runs."""
+
+        def told() -> str:
+            return (service / f"worker.{pid(service)}").read_text()
+
+        return int(wait_for(told, "the worker"))
+
+    workers: list[int] = []
+    try:
+        with place.suite.runsv(service, start_new_session=own, **place.options()):
+            workers.append(worker())
+            first = pid(service)
+            os.kill(first, signal.SIGKILL)
+            wait_for(lambda: pid(service) not in (0, first), "the next")
+            workers.append(worker())
+            assert alive(workers[1])
+            assert alive(workers[0]) != own
+    finally:
+        for one in workers:
+            with suppress(ProcessLookupError):
+                os.kill(one, signal.SIGKILL)
