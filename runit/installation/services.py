@@ -44,8 +44,8 @@ SCRIPTS = Path("/lib/services")
 LONGEST = 60
 """Seconds that a service may take to end before an uninstall gives up."""
 
-GLANCE = 0.02
-"""Seconds until its lock, which nothing tells of, is looked at again."""
+ONCE_MORE = 10
+"""Seconds until it is told again."""
 
 
 class Unknown(Refused):
@@ -274,16 +274,17 @@ def leads_to(layout: Layout, real: Path, to: Path) -> bool:
 
 
 def stop(directory: Path) -> None:
-    """End the service in DIRECTORY and wait until nobody supervises it any more."""
+    """Wait until nobody supervises the service in DIRECTORY, which was told to end.
+
+    It is told again now and then: some daemons miss a TERM while they start.
+    """
+    sv = [sys.executable, "-EsB", "-m", "runit.control.sv", "-w", str(ONCE_MORE), "exit"]
     end = time.monotonic() + LONGEST
-    if is_supervised(directory):
-        # Whatever it says: the lock is what counts.
-        sv = [sys.executable, "-EsB", "-m", "runit.control.sv", "-w", str(LONGEST), "exit"]
-        subprocess.run([*sv, str(directory)], capture_output=True, check=False)
     while is_supervised(directory):
         if time.monotonic() > end:
             raise Refused(f"{directory.name} does not end: it is disabled, but still there")
-        time.sleep(GLANCE)
+        subprocess.run([*sv, str(directory)], capture_output=True, check=False)
+        time.sleep(0.02)
 
 
 def is_supervised(directory: Path) -> bool:
