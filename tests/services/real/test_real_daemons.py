@@ -61,7 +61,7 @@ def answers(place: Machine, daemon: Daemon) -> None:
 
 
 def pid(place: Machine, service: str) -> int:
-    return int(place.run(f"cat /etc/sv/{service}/supervise/pid").stdout.strip() or 0)
+    return int(place.run(f"cat /etc/sv/{service}/supervise/pid 2>/dev/null").stdout.strip() or 0)
 
 
 def runs(place: Machine, service: str, other_than: int = 0) -> int:
