@@ -489,7 +489,7 @@ def umasks() -> Scenarios:
     for umask in (0o000, 0o022, 0o027, 0o077, *UNUSABLE):
         begun = [runsv(umask=umask), stat("run"), stat("run", log=True)]
         yield f"umask {umask:03o}", {"run": SLEEP, "log/run": DRAIN}, [*begun, *EXIT]
-        begun = [link("supervise", "../away"), *begun]
+        begun = [link("supervise", "../away"), *begun, did(f"{umask:04o}")]
         files = {"run": run("umask >>did", "exec sleep 1000"), "log/run": DRAIN}
         yield f"umask {umask:03o}, supervise is a symlink", files, [*begun, *EXIT]
 
