@@ -90,6 +90,16 @@ def reference() -> Suite:
     return Suite(REFERENCE, "reference")
 
 
+@pytest.fixture(scope="session")
+def may_mount() -> None:
+    """Skips a test where nothing can be mounted in a namespace of its own."""
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", "mount -t tmpfs none /mnt"], capture_output=True, check=False
+    )
+    if done.returncode:
+        pytest.skip("needs root, and a system that lets it mount a tmpfs")
+
+
 @pytest.fixture(params=["ours", "reference"])
 def suite(request: pytest.FixtureRequest) -> Suite:
     """Both, one after the other: for behaviour that is the contract."""

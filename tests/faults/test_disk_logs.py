@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from log.logs import Logging, everything, is_ready, logging, old_logs
+from log.logs import Logging, everything, logging, logging_in_namespace, old_logs
 from support import Suite, needs, wait_for
 
 FULL = "out of disk space"
@@ -24,13 +24,7 @@ READ_ONLY = "read-only file system"
 LINE = b"%07d " + b"x" * 91 + b"\n"
 
 
-@pytest.fixture(autouse=True)
-def may_mount() -> None:
-    done = subprocess.run(
-        ["unshare", "-m", "sh", "-c", "mount -t tmpfs none /mnt"], capture_output=True, check=False
-    )
-    if done.returncode:
-        pytest.skip("needs root, and a system that lets it mount a tmpfs")
+pytestmark = pytest.mark.usefixtures("may_mount")
 
 
 @contextmanager
@@ -40,22 +34,10 @@ def on_a_disk(
     """An svlogd on log/main, log being a disk of its own that MOUNT mounts."""
     (root / "log").mkdir()
     script = f"{mount} && mkdir log/main && printf '%s' '{config}' >log/main/config && exec \"$@\""
-    work = Logging(root / "log")
-    with (root / "log.stderr").open("wb") as stderr:
-        work.process = process = subprocess.Popen(
-            ["unshare", "-m", "sh", "-c", script, "-", suite.program("svlogd"), "log/main"],
-            cwd=root,
-            stdin=work.reader,
-            stderr=stderr,
-        )
-    work.directory = Path(f"/proc/{process.pid}/root{root}/log/main")
-    try:
-        wait_for(lambda: is_ready(work.directory) or process.poll() is not None)
+    with logging_in_namespace(
+        root, "log/main", script, "-", suite.program("svlogd"), "log/main"
+    ) as work:
         yield work
-    finally:
-        process.kill()
-        process.wait()
-        work.close_input()
 
 
 def inside(work: Logging, *command: str) -> None:

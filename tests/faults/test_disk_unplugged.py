@@ -12,13 +12,7 @@ from support import Suite, alive, build, command, end_service, pid, stat, wait_f
 RUN = "#!/bin/sh\nexec sleep 1000\n"
 
 
-@pytest.fixture(autouse=True)
-def may_mount() -> None:
-    done = subprocess.run(
-        ["unshare", "-m", "sh", "-c", "mount -t tmpfs none /mnt"], capture_output=True, check=False
-    )
-    if done.returncode:
-        pytest.skip("needs root, and a system that lets it mount a tmpfs")
+pytestmark = pytest.mark.usefixtures("may_mount")
 
 
 def start(suite: Suite, root: Path, program: str, what: str) -> subprocess.Popen[bytes]:

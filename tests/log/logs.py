@@ -210,3 +210,24 @@ def is_ready(directory: Path) -> bool:
         return (directory / "current").stat().st_mode & 0o777 == 0o644
     except FileNotFoundError:
         return False
+
+
+@contextmanager
+def logging_in_namespace(root: Path, directory: str, *words: str | Path) -> Iterator[Logging]:
+    """An svlogd on ROOT/DIRECTORY of a mount namespace, where WORDS of the shell start it.
+
+    ROOT is the current directory there, too; WORDS are the script and its arguments.
+    """
+    work = Logging(root / "log")
+    with (root / "log.stderr").open("wb") as stderr:
+        work.process = process = subprocess.Popen(
+            ["unshare", "-m", "sh", "-c", *words], cwd=root, stdin=work.reader, stderr=stderr
+        )
+    work.directory = Path(f"/proc/{process.pid}/root{root}/{directory}")
+    try:
+        wait_for(lambda: is_ready(work.directory) or process.poll() is not None)
+        yield work
+    finally:
+        process.kill()
+        process.wait()
+        work.close_input()

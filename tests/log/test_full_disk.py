@@ -5,13 +5,12 @@ The disk is a small tmpfs in a mount namespace of the program's own.
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from log.logs import Logging, everything, is_ready, old_logs
+from log.logs import Logging, everything, logging_in_namespace, old_logs
 from support import Suite, wait_for
 
 MOUNT = 'mount -t tmpfs -o size=512k tmpfs log && cp -R filled/. log && exec "$0" log'
@@ -19,13 +18,7 @@ DATA = b"".join(b"%07d " % number + b"x" * 1000 + b"\n" for number in range(100)
 PAUSING = b"svlogd: pausing: unable to write to current: log: out of disk space\n"
 
 
-@pytest.fixture(autouse=True)
-def may_mount() -> None:
-    done = subprocess.run(
-        ["unshare", "-m", "sh", "-c", "mount -t tmpfs none /mnt"], capture_output=True
-    )
-    if done.returncode:
-        pytest.skip("needs root, and a system that lets it mount a tmpfs")
+pytestmark = pytest.mark.usefixtures("may_mount")
 
 
 @contextmanager
@@ -35,22 +28,8 @@ def small_disk(suite: Suite, root: Path, files: dict[str, bytes]) -> Iterator[Lo
     (root / "log").mkdir()
     for name, content in files.items():
         (root / "filled" / name).write_bytes(content)
-    work = Logging(root / "log")
-    with (root / "log.stderr").open("wb") as stderr:
-        work.process = process = subprocess.Popen(
-            ["unshare", "-m", "sh", "-c", MOUNT, suite.program("svlogd")],
-            cwd=root,
-            stdin=work.reader,
-            stderr=stderr,
-        )
-    work.directory = Path(f"/proc/{process.pid}/root{root}/log")
-    try:
-        wait_for(lambda: is_ready(work.directory) or process.poll() is not None)
+    with logging_in_namespace(root, "log", MOUNT, suite.program("svlogd")) as work:
         yield work
-    finally:
-        process.kill()
-        process.wait()
-        work.close_input()
 
 
 def test_it_waits_for_room_and_drops_nothing(suite: Suite, tmp_path: Path) -> None:

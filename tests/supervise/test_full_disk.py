@@ -34,13 +34,7 @@ READ_ONLY = "read-only file system"
 PAGE = 4096
 
 
-@pytest.fixture(autouse=True)
-def may_mount() -> None:
-    done = subprocess.run(
-        ["unshare", "-m", "sh", "-c", "mount -t tmpfs none /mnt"], capture_output=True, check=False
-    )
-    if done.returncode:
-        pytest.skip("needs root, and a system that lets it mount a tmpfs")
+pytestmark = pytest.mark.usefixtures("may_mount")
 
 
 class Disk:
