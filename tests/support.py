@@ -167,6 +167,15 @@ def alive(process: int) -> bool:
     return state not in "ZX"
 
 
+def open_files(process: int) -> dict[int, str]:
+    """What PROCESS holds open, by descriptor; what it closes meanwhile is left out."""
+    found = {}
+    for link in Path(f"/proc/{process}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            found[int(link.name)] = os.readlink(link)
+    return found
+
+
 def run_with_environment(entries: list[bytes], *command: str) -> bytes:
     """What COMMAND prints when its environment is ENTRIES, which may be anything."""
     code = (

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from log.logs import Logging, everything, logging, logging_in_namespace, old_logs
-from support import Suite, needs, wait_for
+from support import Suite, needs, open_files, wait_for
 
 FULL = "out of disk space"
 READ_ONLY = "read-only file system"
@@ -128,10 +128,9 @@ def test_it_goes_on_where_its_disk_was_unplugged(suite: Suite, tmp_path: Path) -
         lines = Lines(work)
         lines.write(60)
         lines.are_there()
-        descriptors = Path(f"/proc/{work.process.pid}/fd")
-        log = str(tmp_path / "log/main")
-        number = next(fd.name for fd in descriptors.iterdir() if os.readlink(fd) == log)
-        directory = os.open(descriptors / number, os.O_RDONLY)
+        held = open_files(work.process.pid)
+        number = next(one for one in held if held[one] == str(tmp_path / "log/main"))
+        directory = os.open(f"/proc/{work.process.pid}/fd/{number}", os.O_RDONLY)
         work.directory = Path(f"/proc/self/fd/{directory}")
         inside(work, "umount", "-l", str(tmp_path / "log"))
         lines.write(60)

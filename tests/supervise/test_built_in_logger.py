@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from support import Suite, alive, build, command, pid, stat, wait_for
+from support import Suite, alive, build, command, open_files, pid, stat, wait_for
 
 SAY = "#!/bin/sh\necho one\necho two\nexec sleep 1000\n"
 
@@ -27,9 +27,7 @@ def test_it_logs_with_the_configuration_of_the_log_directory(ours: Suite, tmp_pa
         wait_for(lambda: stat(service / "log") == "run")
         assert Path(f"/proc/{logger}/comm").read_text() == "svlogd\n"
         assert Path(f"/proc/{logger}/cmdline").read_bytes().rstrip(b"\0") == b"svlogd main"
-        descriptors = Path(f"/proc/{logger}/fd")
-        held = [os.readlink(link) for link in descriptors.iterdir()]
-        assert not [one for one in held if "supervise" in one]
+        assert not [one for one in open_files(logger).values() if "supervise" in one]
         command(service, "x")
         assert runsv.wait(30) == 0
         assert not alive(logger)

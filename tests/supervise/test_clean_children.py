@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from support import Suite, build, needs, pid, wait_for
+from support import Suite, build, needs, open_files, pid, wait_for
 
 INTERNAL = 1 << 31 | 1 << 32
 """Signals 32 and 33, the C library's own: its posix_spawn leaves them ignored."""
@@ -95,11 +95,10 @@ def test_a_forked_runsv_lets_go_of_what_is_not_its_own(ours: Suite, tmp_path: Pa
         wait_for(lambda: all(pid(tmp_path / "d" / name) for name in "abc"))
         for child in subprocess.check_output(["pgrep", "-P", str(runsvdir.pid)], text=True).split():
             here = Path(f"/proc/{child}/cwd").resolve()
-            for link in Path(f"/proc/{child}/fd").iterdir():
-                target = os.readlink(link)
+            for number, target in open_files(int(child)).items():
                 assert "inotify" not in target
                 assert "mountinfo" not in target
-                if target.startswith("/") and int(link.name) > 2:
+                if target.startswith("/") and number > 2:
                     assert target.startswith(str(here))
 
 
