@@ -4,7 +4,7 @@ A runsv that is killed leaves its service and its log service running, as it mus
 Its successor must not start both a second time beside them, as the reference's
 does, but go on with those that are there.  So runsv writes into supervise/lock,
 which is empty otherwise, whom it has started: the pid, and what tells that process
-from any later one of that number, the time of its start and the machine's boot.
+from any later one of that number, the machine's boot and a time when it was there.
 
 The orphan is not a child any more, so it is watched and signalled through a pidfd;
 how it ended nobody can tell.  The pipe between the two services is still open in
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from errno import EMFILE, ENFILE, ENOMEM
 
 from runit.service import status
@@ -32,6 +33,9 @@ SIZE = 96
 
 ENOUGH = 448
 """Bytes of a file: all that is wanted is within, and needs no memory from malloc(3)."""
+
+TICK = 10**9 // os.sysconf("SC_CLK_TCK")
+"""Nanoseconds of what proc(5) counts the time since the boot in."""
 
 _boot = b""
 
@@ -57,12 +61,13 @@ class Orphan:
 
 
 def enter(lock: int, pid: int, state: int, pipe: int) -> None:
-    """Write down in the open LOCK file that the process PID was started.
+    """Write down in the open LOCK file that the process PID was started, and is there now.
 
     Where that cannot be, a successor will not know, and that is all.
     """
     try:
-        text = b"%d %d %d %d %b" % (pid, state, pipe, _start(pid), boot())
+        now = time.clock_gettime_ns(time.CLOCK_BOOTTIME) // TICK
+        text = b"%d %d %d %d %b" % (pid, state, pipe, now, boot())
         os.pwrite(lock, text.ljust(SIZE - 1) + b"\n", 0)
     except (OSError, ValueError):
         pass
@@ -91,8 +96,11 @@ def _find(where: bytes) -> Orphan | None:
     text = _read(where + b"supervise/lock", own=True)
     if len(text) != SIZE:
         return None
-    pid, state, pipe, start = (int(word) for word in text.split()[:4])
-    if pid < 2 or text.split()[4] != boot() or _start(pid) != start:
+    pid, state, pipe, seen = (int(word) for word in text.split()[:4])
+    if pid < 2 or text.split()[4] != boot():
+        return None
+    start = _start(pid)
+    if start > seen:  # the one that was seen has ended, and this one is another
         return None
     descriptor = os.pidfd_open(pid)
     try:

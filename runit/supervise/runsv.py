@@ -243,7 +243,11 @@ class Runsv:
                 return
         except OSError as error:  # better a log service without a lock than none
             complain(self.who, "warning", "unable to lock log/supervise/lock", error=error)
-        logger = orphan.find(b"log/")
+        try:
+            logger = orphan.find(b"log/")
+        except OSError as error:  # and better two than none
+            complain(self.who, "warning", "unable to tell what runs", error=error)
+            logger = None
         if logger:
             self._go_on_with(self.log, logger)
         try:

@@ -97,6 +97,7 @@ class Service:
         "queue",
         "short",
         "state",
+        "untold",
         "want",
         "where",
         "who",
@@ -122,6 +123,7 @@ class Service:
         self.ending = False  # runsv is about to exit: nothing is wanted any more
         self.short = False  # of processes, which has been said
         self.due = False  # to be started, though not wanted up: once
+        self.untold = False  # its process ended, which no record says yet
         self._pid_too = False  # supervise/pid is to be written
         self._outcome = 0  # the wait status that finish will hear of
         self._command: Command | None = None
@@ -135,6 +137,7 @@ class Service:
         A pid that cannot be written comes first at the next time, and the others wait
         for it.
         """
+        self.untold = False
         directory = self.where + b"supervise/"
         # What keeps one from being written keeps the others: one line is enough.
         self._pid_too |= pid_too
@@ -199,8 +202,12 @@ class Service:
     def step(self, now: float) -> None:
         """Do what can be done NOW, in monotonic seconds."""
         self._obey()
-        if self._command is not None or self.pid or now < self.not_before:
-            return
+        if self._command is None and not self.pid and now >= self.not_before:
+            self._start_next(now)
+        if self.untold:
+            self.record()
+
+    def _start_next(self, now: float) -> None:
         if self.state == FINISH:
             self._start_finish(now)
         elif self.want == WANT_UP or self.due:
@@ -425,4 +432,5 @@ class Service:
             now = time.monotonic()
             if now - self.began < PACE:
                 self.not_before = now + PACE
-        self.record(pid_too=True)
+        # `step` comes next: what it starts at once has a record of its own.
+        self.untold = self._pid_too = True

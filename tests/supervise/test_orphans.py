@@ -26,10 +26,14 @@ def parent(process: int) -> int:
 
 
 def recorded(service: Path) -> int:
-    """The pid when all of supervise/ says that it runs: the status file is the last."""
-    with suppress(OSError, ValueError):
+    """The pid when all of supervise/ says that it runs.
+
+    The status file is the last that runsv writes; the process itself writes the lock.
+    """
+    with suppress(OSError, ValueError, IndexError):
         record = status.unpack((service / "supervise/status").read_bytes())
-        if record.state == status.RUN:
+        noted = (service / "supervise/lock").read_bytes().split()[0]
+        if record.state == status.RUN and int(noted) == record.pid:
             return record.pid
     return 0
 
@@ -269,7 +273,8 @@ def test_another_process_of_that_number_is_let_alone(
         if what == "boot":
             words[4] = words[4][::-1]
         else:
-            words[3] = str(int(words[3]) - 1)
+            fields = Path(f"/proc/{service}/stat").read_text().rpartition(")")[2].split()
+            words[3] = str(int(fields[19]) - 1)
         (one / "supervise/lock").write_text(" ".join(words).ljust(len(entry) - 1) + "\n")
         with ours.runsv(one):
             wait_for(lambda: pid(one) not in (0, service))
