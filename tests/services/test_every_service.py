@@ -83,7 +83,6 @@ FOREGROUND = {
     "syslog-ng": ("syslog-ng", "--foreground"),
     "unbound": ("unbound", "-d"),
     "vboxservice": ("VBoxService", "--foreground"),
-    "vsftpd": ("vsftpd", "-obackground=NO"),
     "wicd": ("wicd", "--no-daemon"),
     "xinetd": ("xinetd", "-dontfork"),
 }
@@ -91,8 +90,8 @@ FOREGROUND = {
 
 ELSEWHERE = {
     *("audio", "dhcpd", "gpm", "iptables", "iptables-ipv6", "mysql", "netfs", "nfs-server"),
-    *("nftables", "nmbd", "postfix", "postgresql", "redis", "rsyncd", "slapd", "smbd"),
-    *("stunnel", "svn", "swat", "sysstat", "virtuoso", "winbindd", "wpa_supplicant"),
+    *("nftables", "nmbd", "postfix", "postgresql", "redis", "rsyncd", "slapd", "smbd", "stunnel"),
+    *("svn", "swat", "sysstat", "virtuoso", "vsftpd", "winbindd", "wpa_supplicant"),
 }
 """Those that want users, files or devices of a machine first: see tests/services/real."""
 
@@ -204,6 +203,7 @@ def test_starts_one_daemon_in_the_foreground_with_its_options(place: Place, name
             "--second",
             "--third",
         ]
+        assert not [one for one in words if one == "" or one.endswith("=")], "an empty setting"
         wait_for(lambda: "the daemon speaks" in place.log())
 
 
@@ -265,6 +265,37 @@ def test_threads_of_the_nfs_server_start_and_end_with_the_service(place: Place) 
         called(place, *first)
         place.suite.run("sv", "down", service)
         called(place, *first, "rpc.nfsd 0", "exportfs -au")
+
+
+def test_mounting_is_served_when_the_nfs_server_has_threads(place: Place) -> None:
+    service, server = place.service("mountd"), place.root / "sv/nfs-server"
+    check = server / "check"
+    check.write_text(check.read_text().replace("/proc/", f"{place.root}/proc/"))
+    shutil.rmtree(server / "log")
+    (server / "finish").unlink()
+    build(server, {"run": "#!/bin/sh\nexec pause\n"})
+    build(place.root, {"proc/fs/nfsd/threads": "0\n"})
+    place.daemon("rpc.mountd")
+    with place.suite.runsv(server, **place.options()):
+        wait_for(lambda: stat(server) == "run")
+        with place.suite.runsv(service, **place.options()):
+            wait_for(lambda: stat(service) == "run")
+            assert not place.calls.exists()
+            build(place.root, {"proc/fs/nfsd/threads": "8\n"})
+            wait_for(place.calls.exists, f"the daemon: {place.log()}")
+
+
+def test_without_a_disk_to_watch_smartd_is_down_and_tells(place: Place) -> None:
+    service = place.service("smartd")
+    stand_in(place, "smartd", "exit 17")
+    with place.suite.runsv(service, **place.options()):
+        wait_for(lambda: "no disk that it can watch" in place.log(), "a word")
+
+        def given_up() -> bool:
+            return b"want up" not in place.suite.run("sv", "status", service).stdout
+
+        wait_for(lambda: stat(service) == "down" and given_up())
+    assert "smartd --no-fork\n" in place.calls.read_text()
 
 
 def test_swat_is_served_by_stunnel_in_the_foreground(place: Place) -> None:

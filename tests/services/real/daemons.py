@@ -394,6 +394,8 @@ DAEMONS = [
         before=(
             "mkdir -p /srv/ftp; echo hello >/srv/ftp/letter\n"
             "printf 'listen=YES\\nlisten_ipv6=NO\\nanonymous_enable=YES\\nanon_root=/srv/ftp\\n"
+            # As Linux From Scratch has it: it must not go there.
+            "background=YES\\n"
             "secure_chroot_dir=/run/vsftpd/empty\\nseccomp_sandbox=NO\\n' >/etc/vsftpd.conf"
         ),
         hup=True,
@@ -549,6 +551,52 @@ DAEMONS = [
     ),
     Daemon(
         "containerd", "containerd", "ctr version", "Server:", says="containerd successfully booted"
+    ),
+    Daemon(
+        "docker",
+        "docker.io",
+        "tar -C /etc -c hostname | docker import - mine >/dev/null && docker images",
+        "mine",
+        client="docker",
+        needs="containerd",
+        # Its own storage cannot stand on an overlay, nor its bridge in a test.
+        before=(
+            "mount -t cgroup2 cgroup2 /sys/fs/cgroup\n"
+            "echo \"OPTIONS='--storage-driver=vfs --iptables=false --bridge=none'\" "
+            ">/etc/sysconfig/docker"
+        ),
+        hup=True,
+        change=(
+            'mkdir -p /etc/docker\necho \'{"labels": ["shelf=top"]}\' >/etc/docker/daemon.json'
+        ),
+        changed=("docker info", "shelf=top"),
+        says="Daemon has completed initialization",
+    ),
+    Daemon(
+        "autofs",
+        "autofs",
+        "cat /auto/letters/a",
+        "hello",
+        before=(
+            "mkdir -p /srv/letters; echo hello >/srv/letters/a\n"
+            "mknod -m 600 /dev/autofs c 10 235\n"
+            "echo /auto /etc/auto.mine >/etc/auto.master\n"
+            "echo letters -fstype=bind :/srv/letters >/etc/auto.mine"
+        ),
+        hup=True,
+        change="echo /more /etc/auto.mine >>/etc/auto.master",
+        changed=("cat /more/letters/a", "hello"),
+    ),
+    Daemon(
+        "elogind",
+        "elogind",
+        "loginctl list-seats",
+        "seat0",
+        client="loginctl",
+        needs="dbus",
+        layer="other",
+        hup=True,
+        says="New seat seat0",
     ),
     Daemon(
         "saslauthd",
