@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -104,6 +105,19 @@ def build(root: Path, files: Mapping[str, str | bytes | None]) -> Path:
             path.chmod(0o755)
         wait_until_written(path)
     return root
+
+
+def root_with_a_shell(directory: Path) -> Path:
+    """Make a root directory with a shell, and what the shell needs."""
+    shell = shutil.which("dash") or "/bin/sh"
+    linked = subprocess.run(["ldd", shell], capture_output=True, text=True).stdout
+    for file in [shell, *re.findall(r"(/\S+) \(0x", linked)]:
+        copy = directory / file.lstrip("/")
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, copy)
+    (directory / "bin").mkdir(exist_ok=True)
+    shutil.copy(shell, directory / "bin/sh")
+    return directory
 
 
 def wait_until_written(path: Path) -> None:

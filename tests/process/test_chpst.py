@@ -10,14 +10,13 @@ import fcntl
 import os
 import re
 import resource
-import shutil
 import signal
 import subprocess
 from pathlib import Path
 
 import masks
 import pytest
-from support import Suite, build, needs, wait_for
+from support import Suite, build, needs, root_with_a_shell, wait_for
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may do that")
 FATAL = b"chpst: fatal: "
@@ -293,15 +292,7 @@ def test_big_c_comes_after_e_and_before_the_lock(ours: Suite, tmp_path: Path) ->
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A root directory with a shell, what the shell needs, and accounts of its own."""
-    shell = shutil.which("dash") or "/bin/sh"
-    linked = subprocess.run(["ldd", shell], capture_output=True, text=True).stdout
-    directory = tmp_path / "root"
-    for file in [shell, *re.findall(r"(/\S+) \(0x", linked)]:
-        copy = directory / file.lstrip("/")
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(file, copy)
-    (directory / "bin").mkdir(exist_ok=True)
-    shutil.copy(shell, directory / "bin/sh")
+    directory = root_with_a_shell(tmp_path / "root")
     return build(directory, {"etc/passwd": "inside:x:500:600::/:/bin/sh\n", "sub/here": ""})
 
 
