@@ -298,6 +298,46 @@ def test_without_a_disk_to_watch_smartd_is_down_and_tells(place: Place) -> None:
     assert "smartd --no-fork\n" in place.calls.read_text()
 
 
+def test_what_could_be_mounted_stays_while_the_rest_is_tried_again(place: Place) -> None:
+    service = place.service("netfs")
+    for script in (service / "finish", place.root / "sv/.functions"):
+        script.write_text(script.read_text().replace(":/usr/local/sbin:/usr/sbin:/sbin", ""))
+    build(place.root, {"sysconfig/netfs": "TYPES=9p\n"})
+    stand_in(place, "ip", "echo an address")
+    stand_in(place, "umount")
+    tried = f"{place.root}/tried"
+    stand_in(place, "mount", f"test -e {tried} || {{ : >{tried}; exit 32; }}")
+    looked = "ip -o address show up scope global"
+    first = (looked, "mount -a -t 9p")
+    mounted = (*first, *first, "mount -a -O _netdev")
+    with place.suite.runsv(service, **place.options()):
+        called(place, *mounted)
+        place.suite.run("sv", "down", service)
+        called(place, *mounted, "umount -a -f -t 9p", "umount -a -f -O _netdev")
+
+
+@pytest.mark.parametrize("text", ["CONFIG='never closed\n", "CONFIG=/nowhere\n"])
+def test_stunnel_goes_on_when_it_is_told_to_read_what_is_broken(place: Place, text: str) -> None:
+    service = place.service("stunnel")
+    (place.root / "run").mkdir()
+    for script in (service / "run", service / "configure"):
+        script.write_text(script.read_text().replace("/run/stunnel", f"{place.root}/run/stunnel"))
+    sysconfig = place.root / "sysconfig/stunnel"
+    settings = f"CONFIG={place.root}/stunnel.conf\n"
+    build(place.root, {"stunnel.conf": "; empty\n", "sysconfig/stunnel": settings})
+    place.daemon("stunnel")
+    with place.suite.runsv(service, **place.options()):
+        wait_for(place.calls.exists, f"the daemon: {place.log()}")
+        first = pid(service)
+        sysconfig.write_text(text)
+        place.suite.run("sv", "hup", service)
+        wait_for(lambda: "stunnel: /" in place.log(), "a word")
+        assert (pid(service), stat(service)) == (first, "run")
+        # Down by its owner's word, it cannot be up again.
+        place.suite.run("sv", "restart", service)
+        wait_for(lambda: 'down until told "sv up stunnel"' in place.log(), "the last word")
+
+
 def test_swat_is_served_by_stunnel_in_the_foreground(place: Place) -> None:
     service = place.service("swat")
     (place.root / "run").mkdir()
