@@ -643,9 +643,16 @@ DAEMONS = [
     Daemon(
         "netfs",
         "mount",
-        "sv status netfs",
-        "run: netfs",
-        client="sv",
+        "cat /srv/shared/letter",
+        "hello",
+        client="cat",
+        # A file system that needs no network, and one of which fstab says that it does.
+        before=(
+            "mkdir -p /srv/shared /srv/other /srv/letters; echo hello >/srv/letters/letter\n"
+            "echo TYPES=ramfs >/etc/sysconfig/netfs\n"
+            "echo none /srv/other ramfs defaults 0 0 >/etc/fstab\n"
+            "echo /srv/letters /srv/shared none bind,_netdev 0 0 >>/etc/fstab"
+        ),
     ),
     Daemon(
         "proftpd",
