@@ -211,13 +211,18 @@ def others(layout: Layout, target: str) -> Iterator[Manifest]:
 
 
 def refuse_foreign(layout: Layout, names: list[str], former: Manifest) -> None:
-    """Raise Refused where a service of that name is somebody else's."""
+    """Raise Refused where a service of that name is somebody else's.
+
+    A directory without `run` is none: an owner's conf outlives an uninstall.
+    """
     for name in names:
         run = layout.sysconfdir / "sv" / name / "run"
-        if run not in former and os.path.lexists(layout.real(run.parent)):
+        real = layout.real(run.parent)
+        if run in former or not os.path.lexists(real):
+            continue
+        if not real.is_dir() or real.is_symlink() or os.path.lexists(real / "run"):
             raise Refused(
-                f"{layout.real(run.parent)} is there and not from here: "
-                "nothing was changed; FORCE=1 overwrites"
+                f"{real} is there and not from here: nothing was changed; FORCE=1 overwrites"
             )
 
 

@@ -120,6 +120,28 @@ def test_a_service_of_somebody_elses_is_left_alone(maker: Maker, etc: Path) -> N
     assert "theirs" not in (etc / "sv/nginx/run").read_text()
 
 
+def test_what_an_owner_left_for_a_service_is_there_when_it_is_installed_again(
+    maker: Maker, etc: Path
+) -> None:
+    make(maker, "install-nginx", etc)
+    conf = etc / "sv/nginx/conf"
+    conf.write_text("OPTIONS=-q\n")
+    make(maker, "uninstall-nginx", etc)
+    assert names(conf.parent) == {"conf"}
+    make(maker, "install-nginx", etc)
+    assert conf.read_text() == "OPTIONS=-q\n"
+    assert os.access(conf.with_name("run"), os.X_OK)
+
+
+@pytest.mark.parametrize("to", ["elsewhere", "nowhere"])
+def test_a_link_in_the_place_of_a_service_is_left_alone(maker: Maker, etc: Path, to: str) -> None:
+    build(etc, {"sv": None, "elsewhere": None})
+    (etc / "sv/nginx").symlink_to(etc / to)
+    done = maker.run("install-nginx", *variables(etc))
+    assert (done.returncode, "is there and not from here" in done.stderr) == (2, True)
+    assert names(etc / "elsewhere") == set()
+
+
 def test_another_runlevel_is_named_and_must_be_there(maker: Maker, etc: Path) -> None:
     done = maker.run("install-nginx", *variables(etc, RUNLEVEL="desktop"))
     assert done.returncode == 2
