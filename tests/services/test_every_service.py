@@ -38,7 +38,7 @@ FOREGROUND = {
     "acpid": ("acpid", "-f"),
     "atd": ("atd", "-f"),
     "autofs": ("automount", "--foreground"),
-    "avahi-daemon": ("avahi-daemon", "-s"),
+    "avahi-daemon": ("avahi-daemon", ""),
     "bind": ("named", "-g"),
     "bluetooth": ("bluetoothd", "--nodetach"),
     "chrony": ("chronyd", "-d"),
