@@ -246,6 +246,7 @@ DAEMONS = [
         services="avahi-daemon",
         needs="dbus",
         hup=True,
+        says="Server startup complete",
     ),
     Daemon(
         "cups",
