@@ -454,8 +454,9 @@ DAEMONS = [
     Daemon(
         "dhcpcd",
         "dhcpcd-base",
-        "ip address show dev lan0",
-        "10.9.0.",
+        # The address outlives a dhcpcd that was killed, its proxy for the address does not.
+        "ps -e -o args | grep dhcpcd",
+        "network proxy] 10.9.0.",
         client="dnsmasq (DHCP)",
         before=(
             "mkdir -p /run/netns; ip netns add server\n"
