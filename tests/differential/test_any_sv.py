@@ -9,184 +9,56 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import unified_diff
 from pathlib import Path
 
 from differential.cases import cases, compared
+from differential.made import ANY, STAMP, Made, Record, Services
+from differential.scripts import heading
 from hypothesis import given
 from hypothesis import strategies as st
 from support import Suite, build
 
-TAI_OF_1970 = 4611686018427387914
-
 COMMANDS = [
-    "status",
-    "s",
-    "up",
-    "u",
-    "down",
-    "d",
-    "once",
-    "pause",
-    "p",
-    "cont",
-    "hup",
-    "h",
-    "alarm",
-    "interrupt",
-    "quit",
-    "1",
-    "2",
-    "term",
-    "kill",
-    "exit",
-    "e",
-    "x",
-    "",
-    "nonsense",
-    "sta",
+    *("status", "s", "up", "u", "down", "d", "once", "o", "pause", "p", "cont", "c", "hup", "h"),
+    *("alarm", "a", "interrupt", "i", "quit", "q", "1", "2", "term", "t", "kill", "k", "exit"),
+    *("e", "x", "sta", "statusx", "x y", "1\n", "u\udcff"),
 ]
-WAITING = ["start", "stop", "restart", "shutdown", "force-stop", "try-restart", "reload"]
-NAMES = ["one", "two", "with space", "none", "file", "sub/deep", "./one", "one/", ""]
+NO_COMMANDS = ["", "nonsense", "-", "C", "U", "0", "\udcff", "-v", "-w"]
+ODD_NAMES = [
+    *("none", "file", "sub/deep", "./one", "one/", "", ".", "..", "/", "empty", "one/log", "-v"),
+    *("./one/log", "two/../one", "one/.", "nowhere/", "n" * 300, "\udcff", "a\nb"),
+]
+OPTIONS = ["-v", "-w0", "-x", "-w", "-wx", "-V", "--", "-vw0", "-", "-w-1", "-vx"]
+SVDIR = ["", ".", "missing", "file", "./", "none/..", "./sub/.."]
+SVWAIT = ["", "0", "x", "00", "-1"]
 
 
-@dataclass(frozen=True)
-class Record:
-    """What supervise/status holds; AGE is in seconds before now.
+@dataclass
+class Call:
+    """A call of sv, under whatever name: its words, and the environment besides $SVDIR."""
 
-    pid, paused, want, term and state are its bytes; LENGTH of it are written.
-    """
-
-    age: int
-    pid: int
-    paused: int
-    want: bytes
-    term: int
-    state: int
-    length: int = 20
-
-    def data(self, now: int) -> bytes:
-        """The bytes, half a second away from the next full one."""
-        stamp = (TAI_OF_1970 + now - self.age).to_bytes(8, "big") + (1).to_bytes(4, "big")
-        flags = bytes((self.paused,)) + self.want + bytes((self.term, self.state))
-        return (stamp + self.pid.to_bytes(4, "little") + flags)[: self.length]
+    words: list[str]
+    name: str = "sv"
+    environment: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Made:
-    """One service directory: which of its parts there are, and what they are."""
-
-    record: Record | None
-    listened: bool
-    ok: bool
-    control: bool
-    down: bool
-    log: Record | None
-    finish: bool
-
-
-RECORD = st.builds(
-    Record,
-    # Not of this second: the reference compares whole seconds, and takes what happened
-    # before the command for its effect.
-    age=st.sampled_from([5, 100, 86400, 10**9]),
-    pid=st.sampled_from([0, 1, 77, 2**31 - 1]),
-    paused=st.sampled_from([0, 0, 0, 1]),
-    want=st.sampled_from([b"u", b"d", b"\0", b"x"]),
-    term=st.sampled_from([0, 0, 1]),
-    state=st.sampled_from([0, 1, 1, 2, 3]),
-    length=st.sampled_from([20, 20, 20, 20, 20, 19, 18, 0]),
-)
-# Of a log's record in part, the reference shows the rest from the service's.
-LOGS_RECORD = RECORD.filter(lambda record: record.length in (0, 20))
-MADE = st.builds(
-    Made,
-    record=st.one_of(RECORD, RECORD, RECORD, st.none()),
-    listened=st.sampled_from([True, True, True, False]),
-    ok=st.sampled_from([True, True, True, False]),
-    control=st.sampled_from([True, True, True, False]),
-    down=st.booleans(),
-    log=st.one_of(st.none(), LOGS_RECORD),
-    finish=st.booleans(),
-)
-OPTIONS = st.lists(st.sampled_from(["-v", "-w1", "-w", "-x", "-w0", "-wx", "--"]), max_size=2)
-SERVICES = st.lists(st.sampled_from(NAMES), max_size=4)
-
-
-def make(root: Path, name: str, made: Made, now: int) -> None:
-    """Make the service directory."""
-    one = build(root / name, {"run": "#!/bin/sh\n", "supervise": None})
-    if made.down:
-        build(one, {"down": ""})
-    if made.finish:
-        build(one, {"finish": "#!/bin/sh\n"})
-    parts = [(one, made.record)]
-    if made.log:
-        build(one, {"log/supervise": None})
-        parts.append((one / "log", made.log))
-    for directory, record in parts:
-        if record:
-            (directory / "supervise/status").write_bytes(record.data(now))
-        if made.ok:
-            os.mkfifo(directory / "supervise/ok")
-        if made.control:
-            os.mkfifo(directory / "supervise/control")
-
-
-@contextmanager
-def listening(root: Path, services: dict[str, Made]) -> Iterator[dict[str, int]]:
-    """Hold the FIFOs open as runsv does; the descriptors to read what is sent."""
-    controls = {}
-    opened = []
-    for name, made in services.items():
-        for where in (name, f"{name}/log") if made.log else (name,):
-            directory = root / where / "supervise"
-            if made.listened and made.ok:
-                opened.append(os.open(directory / "ok", os.O_RDONLY | os.O_NONBLOCK))
-            if made.listened and made.control:
-                controls[where] = os.open(directory / "control", os.O_RDONLY | os.O_NONBLOCK)
-                opened += [controls[where], os.open(directory / "control", os.O_WRONLY)]
-    yield controls
-    for descriptor in opened:
-        os.close(descriptor)
-
-
-def sent(controls: dict[str, int]) -> list[str]:
-    """What arrived in each FIFO."""
-    found = []
-    for name, descriptor in controls.items():
-        try:
-            found.append(f"{name} got {os.read(descriptor, 1000)!r}")
-        except BlockingIOError:
-            found.append(f"{name} got nothing")
-    return found
-
-
-def play(
-    suite: Suite, place: Path, services: dict[str, Made], arguments: list[str], name: str
-) -> list[str]:
-    """What comes of sv with ARGUMENTS, called NAME, for SERVICES made anew."""
+def play(suite: Suite, place: Path, made: dict[str, Made], call: Call) -> list[str]:
+    """What comes of CALL for services MADE anew."""
     root = place / "services"
-    shutil.rmtree(root, ignore_errors=True)
-    build(root, {"file": "", "empty": None})
     # The time of a record is a whole second: half a second later no age is about to change.
-    now = int(time.time() - 0.5)
-    for one, made in services.items():
-        make(root, one, made, now)
-    program = build(root / "bin", {}) / name
-    program.symlink_to(suite.program("sv"))
-    with listening(root, services) as controls:
-        environment = suite.environment(SVDIR=str(root))
+    services = Services(root, made, int(time.time() - 0.5))
+    program = build(place / "bin" / suite.name, {}) / call.name
+    if not program.exists():
+        program.symlink_to(suite.program("sv"))
+    try:
         done = subprocess.run(
-            [program, *arguments],
+            [*unprivileged(), program, *call.words],
             cwd=root,
-            env=environment,
+            env=suite.environment(**{"SVDIR": str(root), **call.environment}),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
@@ -196,8 +68,16 @@ def play(
             f"exit code {done.returncode}",
             *masked(done.stdout).splitlines(),
             *(f"error: {line}" for line in masked(done.stderr).splitlines()),
-            *sent(controls),
+            *services.seen(),
         ]
+    finally:
+        services.close()
+
+
+def unprivileged() -> list[str]:
+    """What comes before a command, so that files which are denied are denied to root too."""
+    without = "--bounding-set=-dac_override,-dac_read_search"
+    return [] if os.geteuid() else ["setpriv", without]
 
 
 def masked(text: bytes) -> str:
@@ -206,52 +86,82 @@ def masked(text: bytes) -> str:
     return re.sub(rb"(?<=\d)\ds", b"Ns", re.sub(rb"\b\ds", b"Ns", text)).decode("latin1")
 
 
-def compare(
-    both: tuple[Suite, Suite],
-    place: Path,
-    services: dict[str, Made],
-    arguments: list[str],
-    name: str = "sv",
-) -> None:
+def compare(both: tuple[Suite, Suite], place: Path, made: dict[str, Made], call: Call) -> None:
+    """Both do the same with services MADE when called so."""
     compared()
-    one, two = (play(suite, place, services, arguments, name) for suite in both)
+    one, two = (play(suite, place, made, call) for suite in both)
     difference = list(unified_diff(one, two, "reference", "ours", lineterm=""))
-    replay = f"cd {place}/services; SVDIR=$PWD {name} {shlex.join(arguments)}"
-    assert not difference, "\n".join([replay, repr(services), *difference])
+    assert not difference, "\n".join([*difference, "", *script(made, call)])
 
 
-SOME_SERVICES = st.dictionaries(st.sampled_from(["one", "two", "with space"]), MADE, max_size=3)
+def script(made: dict[str, Made], call: Call) -> list[str]:
+    """The call, for a person to do it again."""
+    variables = {"SVDIR": ".", **call.environment}
+    before = [*unprivileged(), *(f"{name}={value}" for name, value in variables.items())]
+    return [
+        *heading(),
+        STAMP,
+        ": >file; mkdir empty",
+        *(line for name, one in made.items() for line in one.shell(name)),
+        *([] if call.name == "sv" else [f'ln -s "$(command -v sv)" {call.name}; PATH=.:$PATH']),
+        f"env {shlex.join([*before, call.name, *call.words])}; echo exit code $?",
+        "for one in */supervise/control; do echo $one; timeout 1 cat <>$one; done",
+    ]
 
 
-@cases(100)
-@given(services=SOME_SERVICES, options=OPTIONS, what=st.sampled_from(COMMANDS), names=SERVICES)
+SOME_SERVICES = st.dictionaries(
+    st.sampled_from(["one", "two", "with space", "d\udcff"]), ANY, min_size=1, max_size=3
+)
+ENVIRONMENT = st.fixed_dictionaries(
+    {}, optional={"SVDIR": st.sampled_from(SVDIR), "SVWAIT": st.sampled_from(SVWAIT)}
+)
+
+
+@cases(200)
+@given(
+    made=SOME_SERVICES,
+    what=st.sampled_from([*["status"] * len(COMMANDS), *COMMANDS]),
+    odd=st.sampled_from([*[""] * 3 * len(ODD_NAMES), *ODD_NAMES]),
+)
 def test_any_command(
+    both: tuple[Suite, Suite], tmp_path: Path, made: dict[str, Made], what: str, odd: str
+) -> None:
+    compare(both, tmp_path, made, Call([what, *made, *([odd] if odd else [])]))
+
+
+@cases(50)
+@given(
+    made=SOME_SERVICES,
+    options=st.lists(st.sampled_from(OPTIONS), max_size=2),
+    what=st.sampled_from([*COMMANDS, *NO_COMMANDS]),
+    names=st.lists(st.sampled_from(["one", *ODD_NAMES]), max_size=3),
+    environment=ENVIRONMENT,
+)
+def test_any_use(
     both: tuple[Suite, Suite],
     tmp_path: Path,
-    services: dict[str, Made],
+    made: dict[str, Made],
     options: list[str],
     what: str,
     names: list[str],
+    environment: dict[str, str],
 ) -> None:
-    compare(both, tmp_path, services, [*options, what, *names])
+    compare(both, tmp_path, made, Call([*options, what, *names], environment=environment))
 
 
-@cases(12)
-@given(services=SOME_SERVICES, what=st.sampled_from(WAITING), names=SERVICES, wait=st.booleans())
-def test_any_command_that_waits(
-    both: tuple[Suite, Suite],
-    tmp_path: Path,
-    services: dict[str, Made],
-    what: str,
-    names: list[str],
-    wait: bool,
-) -> None:
-    compare(both, tmp_path, services, [*(["-w0"] if wait else ["-w1"]), what, *names])
+@cases(60)
+@given(made=ANY, what=st.sampled_from([*["status"] * len(COMMANDS), *COMMANDS]))
+def test_any_init_script(both: tuple[Suite, Suite], tmp_path: Path, made: Made, what: str) -> None:
+    compare(both, tmp_path, {"two": made}, Call([what], "two"))
 
 
-@cases(30)
-@given(services=SOME_SERVICES, arguments=st.lists(st.sampled_from([*COMMANDS, "one"]), max_size=2))
+@cases(20)
+@given(
+    words=st.lists(st.sampled_from([*OPTIONS, *COMMANDS, *NO_COMMANDS, "one"]), max_size=3),
+    environment=ENVIRONMENT,
+)
 def test_any_use_as_an_init_script(
-    both: tuple[Suite, Suite], tmp_path: Path, services: dict[str, Made], arguments: list[str]
+    both: tuple[Suite, Suite], tmp_path: Path, words: list[str], environment: dict[str, str]
 ) -> None:
-    compare(both, tmp_path, services, arguments, name="two")
+    made = {"two": Made(Record(5, 77, 0, b"d", 0, 1))}
+    compare(both, tmp_path, made, Call(words, "two", environment))
