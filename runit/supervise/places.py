@@ -21,6 +21,9 @@ CONTENT = watch.CREATE | watch.DELETE | watch.MOVED_FROM | watch.MOVED_TO
 MOVED = watch.MOVE_SELF | watch.DELETE_SELF | watch.ATTRIB
 APPEARED = watch.CREATE | watch.MOVED_TO
 
+PLAIN = watch.CREATE | watch.DELETE | watch.MOVED_TO
+"""What changes the content only: of a move within the directory this is but half."""
+
 MOST_LINKS = 40
 """Symlinks on one way, as the kernel counts them."""
 
@@ -55,6 +58,7 @@ class Places:
         self.reason = b""
         self._poll = poll
         self._watches: dict[tuple[bytes, int], int] = {}
+        self._content = -1  # the watch of the directory itself
         self._inotify: watch.INotify | None = None
         self._begin()
         try:
@@ -70,9 +74,16 @@ class Places:
         else:
             self._poll.register(self._inotify.fileno(), select.POLLIN)
 
-    def heard(self) -> bool:
-        """Take in what has happened; was there anything?"""
-        return self._inotify is not None and bool(watch.events(self._inotify))
+    def heard(self) -> set[bytes] | None:
+        """Take in what has happened: names that have come or gone; None if it was more."""
+        names: set[bytes] = set()
+        if self._inotify is None:
+            return names
+        for number, mask, name in watch.events(self._inotify):
+            if number != self._content or not mask & PLAIN:
+                return None
+            names.add(name)
+        return names
 
     def renew(self) -> None:
         """Watch the way as it is now.  To be called before looking, not after."""
@@ -108,6 +119,8 @@ class Places:
             except OSError:
                 pass  # it went with what it watched
         self._watches = kept
+        holds = way[-1][1] & CONTENT == CONTENT  # else it is where the way breaks off
+        self._content = kept.get(way[-1], -1) if holds else -1
 
 
 def _way(path: bytes) -> list[tuple[bytes, int]]:

@@ -115,9 +115,22 @@ class Runsvdir:
             self.tree.holder_ended(descriptor)
         elif self.log and descriptor == self.log.fileno:
             self.log.read()
-        elif descriptor == self.places.mounts or self.places.heard():
+        elif descriptor == self.places.mounts:
             self.look_at = 0.0
+        else:
+            self._heard()
         return None
+
+    def _heard(self) -> None:
+        """The services directory has changed: look at what did, and at all of it if need be.
+
+        What no event tells, such as a link that leads elsewhere now, is seen a little later.
+        """
+        names = self.places.heard()
+        if names is None or self.trouble or not self.tree.glance(names):
+            self.look_at = 0.0
+        elif self.look_at is None:
+            self.look_at = time.monotonic() + LOOK_AGAIN
 
     def _signalled(self) -> int | None:
         numbers = self.wakeup.read()

@@ -71,6 +71,7 @@ class Tree:
         self.by_pid: dict[int, Entry] = {}
         self.by_descriptor: dict[int, Entry] = {}
         self.directory = -1
+        self._twice: set[Key] = set()  # those with more than one name
         self._locks: dict[int, list[int]] | None = None
         self._complained: set[tuple[Text, int]] = set()
         self._short = False  # of processes, which has been said
@@ -96,9 +97,40 @@ class Tree:
             self.entries[key].listed = True
         self.step(time.monotonic())
 
+    def glance(self, names: set[bytes]) -> bool:
+        """As `scan`, where only NAMES have come or gone; False if that is not enough.
+
+        Then nothing has changed: there is another name for the same directory, or trouble.
+        """
+        known = {entry.name: entry for entry in self.entries.values() if entry.listed}
+        come: dict[Key, bytes] = {}
+        gone: list[Entry] = []
+        for name in names:
+            entry = known.get(name)
+            try:
+                key = None if name.startswith(b".") else _directory(name)
+            except OSError:
+                return False
+            if entry and key is None:
+                if entry.key in self._twice:
+                    return False
+                gone.append(entry)
+            elif entry and entry.key != key:
+                return False
+            elif key and not entry:
+                if key in self.entries or key in come:
+                    return False
+                come[key] = name
+        for entry in gone:
+            self._leave(entry)
+        for key, name in come.items():
+            self.entries[key] = self.pending[key] = Entry(name, key)
+        return True
+
     def _list(self, directory: int) -> dict[Key, bytes]:
         found: dict[Key, bytes] = {}
         troubles: set[tuple[Text, int]] = set()
+        self._twice = set()
         for text in os.listdir(directory):
             name = os.fsencode(text)
             if name.startswith(b"."):
@@ -116,6 +148,8 @@ class Tree:
             if not stat.S_ISDIR(it.st_mode):
                 continue
             key = (it.st_dev, it.st_ino)
+            if key in found:
+                self._twice.add(key)
             known = self.entries.get(key)
             # Of two names for one directory the one in use stays.
             if key not in found or (known and known.name == name):
@@ -250,6 +284,20 @@ class Tree:
         self.pending[entry.key] = entry
         if not entry.listed:
             self._forget(entry)
+
+
+def _directory(name: bytes) -> Key | None:
+    """The identity of the directory NAME; None if there is nothing, or something else.
+
+    Raises OSError if that cannot be told.
+    """
+    try:
+        it = os.stat(name)
+    except FileNotFoundError:
+        if os.path.lexists(name):
+            raise
+        return None
+    return (it.st_dev, it.st_ino) if stat.S_ISDIR(it.st_mode) else None
 
 
 def _wait_for_lock(name: bytes) -> int:

@@ -99,6 +99,41 @@ def test_a_new_link_is_found_and_a_removed_one_is_ended(suite: Suite, tmp_path: 
         assert listening(first)
 
 
+def test_a_directory_stays_as_long_as_it_has_a_name(ours: Suite, tmp_path: Path) -> None:
+    one, other = service(tmp_path, "one"), service(tmp_path, "other")
+    (tmp_path / "d").mkdir()
+    errors = tmp_path / "errors"
+    with errors.open("wb") as stderr, ours.runsvdir(tmp_path / "d", stderr=stderr):
+        for name in ("a", "b"):
+            (tmp_path / "d" / name).symlink_to(one)
+            process = up(one)[0]
+        for name in ("a", "b"):
+            (tmp_path / "d" / name).unlink()
+            # When this one runs, what was done before it has been seen.
+            (tmp_path / "d" / f"other{name}").symlink_to(service(other, name))
+            up(other / name)
+            if name == "a":
+                assert pid(one) == process
+        wait_for(lambda: not listening(one))
+    assert errors.read_text() == ""
+
+
+def test_a_link_that_leads_elsewhere_is_followed(ours: Suite, tmp_path: Path) -> None:
+    """The link itself does not change, so nothing tells; but it is seen with the next change."""
+    old, other = service(tmp_path / "old", "s"), service(tmp_path, "other")
+    service(tmp_path / "new", "s")
+    (tmp_path / "d").mkdir()
+    (tmp_path / "which").symlink_to("old")
+    (tmp_path / "d/s").symlink_to(tmp_path / "which/s")
+    with ours.runsvdir(tmp_path / "d"):
+        up(old)
+        (tmp_path / "next").symlink_to("new")
+        (tmp_path / "next").rename(tmp_path / "which")
+        (tmp_path / "d/other").symlink_to(other)
+        up(tmp_path / "new/s", other)
+        wait_for(lambda: not listening(old))
+
+
 def test_a_rename_is_no_change(suite: Suite, tmp_path: Path) -> None:
     one, other = service(tmp_path / "d", "one"), service(tmp_path, "other")
     with suite.runsvdir(tmp_path / "d"):
