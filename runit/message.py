@@ -42,7 +42,7 @@ def emit(text: Text, descriptor: int = 2) -> None:
 
 def complain(*parts: Text, error: OSError | int | None = None) -> None:
     """Print one line, as made by `line`, on standard error, `shown` as that may be."""
-    emit(line(*[shown(encode(part), 2) for part in parts], error=error))
+    emit(shown(line(*parts, error=error).removesuffix(b"\n"), 2) + b"\n")
 
 
 def shown(text: bytes, descriptor: int) -> bytes:

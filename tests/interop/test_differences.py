@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
+from fakes import Fake, runner, up
 from log.logs import log
 from support import Suite, build, command, stat, wait_for
 
@@ -55,3 +56,15 @@ def test_a_plus_behind_the_end_of_a_line_matches_nothing(suite: Suite, tmp_path:
     """The reference compares with what an earlier line left in its memory."""
     done = log(suite, tmp_path / "log", b"x\nyaa\nx\n", config=b"-*\n+x+a\n")
     assert done.text == (b"" if suite.name == "ours" else b"x\n")
+
+
+def test_check_is_not_asked_about_a_service_that_is_paused(suite: Suite, tmp_path: Path) -> None:
+    """No answer would do; the reference asks about each command of restart alone."""
+    service = Fake(tmp_path / "a", up(age=-1000, paused=True))
+    build(service.directory, {"check": "#!/bin/sh\n: >asked\n"})
+    code, output = runner(suite, tmp_path)("-w", "0", "restart", "a")
+    service.leave()
+    assert code == 1
+    assert output.startswith(b"timeout: run: a: (pid 77) 0s")
+    # Ours: what is in the future at the time of the command is no effect of it, either.
+    assert (service.directory / "asked").exists() == (suite.name == "reference")
