@@ -143,8 +143,10 @@ boot:
 check-boot: $(VENV)/.done
 	@$(WHEELED)
 	@$(IMAGES)
+	@rm -f build/boot/served
 	$(VENV)/bin/python -EsB -m pytest -q -p no:cacheprovider -n $(JOBS) --dist loadfile \
 	--timeout=1800 tests/boot_qemu $(ARGS)
+	@! test -e build/boot/served || cat build/boot/served
 
 # Services with the daemons of Debian's packages, on throw-away machines.  REPORT=1 writes
 # what was tried into docs/services.md.

@@ -23,10 +23,12 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 CHECKOUT = HERE.parent.parent
 GUEST = HERE / "guest"
+PARTS = ("runit", "stages", "sv", "Makefile", "pyproject.toml")
+"""Of the checkout, what guests are made of, and what `make install-NAME` needs in one."""
 
 PACKAGES = (
     "udev,util-linux,login,iproute2,procps,kbd,kmod,e2fsprogs,"
-    "openssh-server,openssh-client,dbus,cron,busybox-syslogd,nginx-light,python3"
+    "openssh-server,openssh-client,dbus,cron,busybox-syslogd,nginx-light,make,python3"
 )
 """Of the base system, besides debootstrap's smallest.  No init is among them."""
 
@@ -96,7 +98,7 @@ def build(directory: Path) -> None:
     bases = digest([PACKAGES, *UNWANTED, *SYSVINIT, inspect.getsource(base)])
     once(directory / "kernel", kernels, lambda: kernel(directory))
     once(directory / "base", bases, lambda: base(directory))
-    parts = [CHECKOUT / part for part in ("runit", "stages", "sv", "Makefile", "pyproject.toml")]
+    parts = [CHECKOUT / part for part in PARTS]
     state = digest([kernels, bases, *contents([*parts, GUEST, Path(__file__)])])
     for name in PERSONALITIES:
         once(directory / f"{name}.ext4", state, lambda name=name: image(directory, name))
@@ -352,8 +354,17 @@ def with_syslogd(root: Path, directory: Path) -> None:
     unpack("inetutils-syslogd", directory, root)
 
 
+def with_checkout(root: Path, _: Path) -> None:
+    """The source tree, for an owner who wants more services."""
+    target = root / "usr/src/pyrunit"
+    target.mkdir()
+    for part in PARTS:
+        run("cp", "-a", "--no-preserve=ownership", CHECKOUT / part, target)
+
+
 def with_reference(root: Path, directory: Path) -> None:
-    """The same stages and services, run by the C programs."""
+    """The same in everything, but run by the C programs."""
+    with_checkout(root, directory)
     unpacked = root / "reference"
     unpack("runit", directory, unpacked)
     shutil.copy2(unpacked / "lib/runit/runit-init", unpacked / "sbin/runit-init")
@@ -386,7 +397,7 @@ class Personality:
 
 
 PERSONALITIES = {
-    "debian": Personality("debian"),
+    "debian": Personality("debian", after=with_checkout),
     "lfs": Personality("lfs", without_debian, with_syslogd),
     "reference": Personality("debian", after=with_reference),
 }

@@ -7,17 +7,26 @@ in on the serial line, in the runlevel multi, with everything up.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from guests import CURRENT, Boot, alarms, clean, comes_back, everything_is_up, pid
-from qemu import Guest
+from qemu import BUILD, Guest
 
 SERVICES = ("agetty-serial", "agetty-tty1", "agetty-tty6", "cron", "dbus", "nginx", "sshd")
+SERVED = Path(__file__).with_name("served_in_guest.py").read_text()
+SOURCE = "/usr/src/pyrunit"
+STATE = (
+    "{ find /etc/sv /etc/runit /run/runit ! -name '*.new' | sort"
+    f"; head {CURRENT}/*/supervise/pid; }}"
+)
+"""What is installed, and what runs: compared in the guest, whose kernel talks in between."""
 
 
 @pytest.fixture(scope="module")
 def guest(boot: Boot) -> Guest:
-    guest = boot("debian")
+    guest = boot("debian", files={"/served": SERVED})
     guest.login()
     return guest
 
@@ -56,6 +65,38 @@ def test_root_logs_in_by_ssh(guest: Guest) -> None:
 def test_services_answer(guest: Guest) -> None:
     said = guest.run("exec 3<>/dev/tcp/127.0.0.1/80; echo 'HEAD / HTTP/1.0\n' >&3; head -1 <&3")
     assert "200 OK" in said
+
+
+@pytest.fixture
+def without_nginx(guest: Guest) -> Iterator[None]:
+    """The image's own service for nginx is away for a while: make would not touch it."""
+    everything_is_up(guest)
+    guest.run(f"rm {CURRENT}/nginx")
+    guest.until("! pgrep -fx 'runsv nginx'")
+    guest.run("mv /etc/sv/nginx /root/nginx")
+    yield
+    guest.run(f"mv /root/nginx /etc/sv/nginx && ln -s /etc/sv/nginx {CURRENT}/")
+    guest.until(f"sv status {CURRENT}/nginx", "^run: ")
+
+
+@pytest.mark.usefixtures("without_nginx")
+def test_make_installs_nginx_and_takes_away_only_its_own(guest: Guest) -> None:
+    guest.run(f"{STATE} >/run/before && ! grep nginx /run/before")
+    assert "refused" in guest.run("(exec 3<>/dev/tcp/127.0.0.1/80)", code=1)
+
+    said = guest.run(f"cd {SOURCE} && /served make install-nginx")
+    told = re.search(r"make install-nginx took \d+ ms, .* answered \d+ ms later", said)
+    assert told, said
+    (BUILD / "served").write_text(f"in a booted guest: {told.group()}\n")  # make prints it
+    up = r"^run: nginx: \(pid \d+\) \d+s; run: log: \(pid \d+\) \d+s$"
+    assert re.search(up, guest.run("sv status nginx"), re.M)
+    parent = f"ps -o ppid= -p {pid(guest, 'nginx')}"
+    guest.run(f"ps -o args= -p $({parent}) | grep -x 'runsv nginx'")
+
+    guest.run(f"cd {SOURCE} && make uninstall-nginx")
+    guest.run("pgrep -x nginx", code=1)
+    assert "refused" in guest.run("(exec 3<>/dev/tcp/127.0.0.1/80)", code=1)
+    guest.run(f"{STATE} | diff /run/before -")
 
 
 def test_a_killed_service_comes_back(guest: Guest) -> None:
