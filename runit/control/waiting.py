@@ -152,8 +152,8 @@ class Wait:
         if self._command.force:
             try:
                 directory.send(b"k")
-            except Trouble:
-                pass
+            except Trouble as trouble:  # one more failure of the same service
+                self._report.trouble(service.name, trouble)
 
     def _fail(self, service: Service, trouble: Trouble) -> None:
         self._report.trouble(service.name, trouble)

@@ -83,6 +83,25 @@ def test_the_forced_commands_send_kill_when_time_is_over(sv_together, fake) -> N
     assert {word: service.sent() for word, service in services.items()} == sent
 
 
+def test_a_kill_that_cannot_be_sent_is_one_more_failure(sv, fake) -> None:
+    ending = up(want=b"d", got_term=True)  # so that nothing is sent before
+    services = {name: fake(name, ending) for name in ("none", "unread", "full")}
+    (services["none"].supervise / "control").unlink()
+    os.close(services["unread"].control)
+    services["unread"].control = -1
+    os.write(services["full"].control, b"\0" * 65536)
+    code, output = sv("-w", "0", "force-stop", *services)
+    assert code == 6
+    assert masked(output) == (
+        b"kill: run: none: (pid N) Ns, want down, got TERM\n"
+        b"warning: none: unable to open supervise/control: file does not exist\n"
+        b"kill: run: unread: (pid N) Ns, want down, got TERM\n"
+        b"fail: unread: runsv not running\n"
+        b"kill: run: full: (pid N) Ns, want down, got TERM\n"
+        b"warning: full: unable to write to supervise/control: temporary failure\n"
+    )
+
+
 def test_nothing_is_sent_that_is_wanted_already(sv, fake) -> None:
     for name, content, word, sent in [
         ("up", up(), "up", b""),
