@@ -117,7 +117,7 @@ def play(suite: Suite, place: Path, root: Path, call: Call) -> list[str]:
     lines = [
         f"exit code {process.returncode}",
         *messages.replace(b" [-C pwd]", b"").decode("latin1").splitlines(),
-        *(place / "stdout").read_text("latin1").splitlines(),
+        *sorted((place / "stdout").read_text("latin1").splitlines()),  # of env, in any order
         *made(place, root),
         *seen,
     ]
