@@ -118,12 +118,13 @@ check: $(VENV)/.done build/check/.done
 	PYRUNIT_BIN="$(CURDIR)/build/check/bin" PYRUNIT_WHEELS="$(CURDIR)/build/wheels" \
 	$(VENV)/bin/python -EsB -m pytest -q -p no:cacheprovider -n $(JOBS) --timeout=300 $(ARGS)
 
-# As many times the cases of `make check`, and others in each run.  Most of them wait
-# most of the time, so more run at a time than there are processors.
+# As many times the cases of `make check`, and others in each run, but with SAME=1.  Most
+# of them wait most of the time, so more run at a time than there are processors.
 CASES = 16
+SAME =
 
 check-differential: $(VENV)/.done build/check/.done
-	PYRUNIT_BIN="$(CURDIR)/build/check/bin" PYRUNIT_CASES=$(CASES) \
+	PYRUNIT_BIN="$(CURDIR)/build/check/bin" PYRUNIT_CASES=$(CASES) PYRUNIT_SAME=$(SAME) \
 	$(VENV)/bin/python -EsB -m pytest -q -p no:cacheprovider -n 4 --timeout=900 \
 	tests/differential $(ARGS)
 

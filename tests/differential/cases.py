@@ -1,7 +1,8 @@
 """How many cases the differential tests try, and which.
 
 `make check` tries the same few hundred each time; PYRUNIT_CASES=N tries N times as many,
-other ones in each run: that is for finding out, not for saying that all is well.
+other ones in each run: that is for finding out, not for saying that all is well.  For the
+latter, PYRUNIT_SAME=1 makes them the same each time.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ Test = TypeVar("Test", bound=Callable[..., None])
 
 TIMES = int(os.environ.get("PYRUNIT_CASES", "0"))
 
+SAME = os.environ.get("PYRUNIT_SAME") == "1"
+
 PARTS = 4 if TIMES else 1
 """Into how many a long test is divided, which run at the same time."""
 
@@ -25,7 +28,7 @@ def cases(few: int, parts: int = 1) -> Callable[[Test], Test]:
     return settings(
         max_examples=max(few, few * TIMES // parts),
         deadline=None,
-        derandomize=not TIMES,
+        derandomize=SAME or not TIMES,
         database=None,
         phases=(Phase.explicit, Phase.generate, Phase.shrink),
         print_blob=True,
