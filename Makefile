@@ -3,6 +3,9 @@
 # The work is done by runit/installation (install, uninstall), examples/demo.py
 # (run, tour) and pytest (check); this file only names it.
 
+# Nothing is made by rules of make's own: `make install-' would look for install-.o.
+MAKEFLAGS += --no-builtin-rules
+
 PYTHON = python3
 PREFIX = /usr/local
 # Empty: what follows from PREFIX, as INSTALL says.
