@@ -33,8 +33,8 @@ FIRST_PAUSE = 0.01
 HELD = 200
 """So many descriptors on supervise/ok are kept: a process may have 1024 by default."""
 
-LONGEST = 86400.0
-"""Seconds that poll(2) is asked to wait at most: it takes no more than some weeks."""
+LATER = 1.0
+"""Seconds after which all are looked at if nothing was told: a link may lead elsewhere now."""
 
 UNWATCHED = b"unable to watch services"
 
@@ -131,12 +131,12 @@ class Events:
         service.told = False
 
     def wait(self, services: Collection[Service], deadline: float) -> list[Service]:
-        """The first of SERVICES that are to be looked at, none if DEADLINE comes before.
+        """The first of SERVICES that are to be looked at, after some time all.
 
-        DEADLINE is in monotonic seconds.  Some may be named that need not be.
+        None if DEADLINE, in monotonic seconds, comes before.  Some may be named that need not be.
         """
-        now = time.monotonic()
-        until = min(deadline, now + LONGEST)
+        now = began = time.monotonic()
+        until = min(deadline, now + LATER)
         for service in services:
             if service.again > now and service.check is None:
                 until = min(until, service.again)
@@ -144,6 +144,8 @@ class Events:
                 until = min(until, now + STEP)
         ready = self._poll.poll(max(0, int((until - now) * 1000) + 1))
         now = time.monotonic()
+        if not ready and now - began >= LATER:
+            return list(services)
         due = [
             service
             for service in services

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from fakes import Fake, down, finishing, masked, record, up
-from support import Suite, wait_for
+from support import Suite, open_files, wait_for
 
 from runit.launchers import BIN, interpreter, write
 
@@ -197,6 +197,19 @@ def test_a_service_may_vanish_meanwhile(suite: Suite, fake, tmp_path: Path) -> N
         assert code == 1
         assert output.startswith(b"fail: ") or b"unable to open" in output
         assert output.endswith(b": file does not exist\n")
+
+
+def test_a_link_may_lead_elsewhere_meanwhile(suite: Suite, fake, tmp_path: Path) -> None:
+    one, _ = fake("one", down()), fake("other", up(age=-1000))
+    (tmp_path / "s").symlink_to("one")
+    process = started(suite, tmp_path, "-w", "600", "start", "s")
+    assert told(one) == b"u"
+    if suite.name == "ours":
+        inotify = "anon_inode:inotify"
+        wait_for(lambda: [*open_files(process.pid).values()].count(inotify), inotify)
+    (tmp_path / "new").symlink_to("other")
+    (tmp_path / "new").rename(tmp_path / "s")
+    assert result(process) == (0, b"ok: run: s: (pid N) Ns\n")
 
 
 def test_a_record_may_break_meanwhile(suite: Suite, fake, tmp_path: Path) -> None:
