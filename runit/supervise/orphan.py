@@ -116,21 +116,31 @@ def _find(where: bytes) -> Orphan | None:
 def reopen(orphan: Orphan, number: int, pipe: tuple[int, int]) -> bool:
     """Make PIPE (read end, write end) the one that ORPHAN has as its descriptor NUMBER.
 
-    False if it has it no more, or may not be looked at.
+    False if it has it no more, or may not be looked at; then PIPE is as it was.
     """
     path = b"/proc/%d/fd/%d" % (orphan.pid, number)
+    ends: list[int] = []
     try:
-        there = os.stat(path)
-        if not orphan.pipe or there.st_ino != orphan.pipe or not stat.S_ISFIFO(there.st_mode):
+        if not orphan.pipe or not _is_pipe(os.stat(path), orphan.pipe):
             return False
-        for mine, mode in zip(pipe, (os.O_RDONLY, os.O_WRONLY), strict=True):
-            end = os.open(path, mode | PIPE)
+        # Both or none: it may end in between, and take its descriptors with it.
+        for mode in (os.O_RDONLY, os.O_WRONLY):
+            ends.append(os.open(path, mode | PIPE))
+            if not _is_pipe(os.fstat(ends[-1]), orphan.pipe):
+                return False
+        for end, mine in zip(ends, pipe, strict=True):
             os.set_blocking(end, True)  # for those who inherit it
             os.dup2(end, mine, inheritable=False)
-            os.close(end)
     except OSError:
         return False
+    finally:
+        for end in ends:
+            os.close(end)
     return True
+
+
+def _is_pipe(it: os.stat_result, inode: int) -> bool:
+    return it.st_ino == inode and stat.S_ISFIFO(it.st_mode)
 
 
 def boot() -> bytes:

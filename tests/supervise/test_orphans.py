@@ -116,6 +116,30 @@ def test_both_and_their_pipe_go_on(ours: Suite, tmp_path: Path) -> None:
             wait_for(lambda: "new writer" in (one / "heard").read_text())
 
 
+@needs("strace")
+def test_a_pipe_that_is_half_gone_is_not_taken_over(ours: Suite, tmp_path: Path) -> None:
+    """The service that has it ends between the looks at its two ends, as far as we can see."""
+    one = build(tmp_path / "s", SPEAKS)
+    os.mkfifo(one / "fifo")
+    with ours.runsv(one) as old:
+        service, logger = wait_for(lambda: recorded(one)), wait_for(lambda: recorded(one / "log"))
+        kill(old)
+        os.kill(logger, signal.SIGKILL)
+    trace = ["strace", "-f", "-qq", "-o", "/dev/null", "-P", f"/proc/{service}/fd/1"]
+    fails = ["-e", "trace=openat", "-e", "inject=openat:error=ENOENT:when=2"]
+    process = subprocess.Popen([*trace, *fails, ours.program("runsv"), one])
+    try:
+        wait_for(lambda: pid(one / "log") not in (0, logger))
+        os.kill(service, signal.SIGKILL)
+        wait_for(lambda: pid(one) not in (0, service))
+        with (one / "fifo").open("r+b", buffering=0) as say:
+            say.write(b"through the new pipe\n")
+            wait_for(lambda: "new pipe" in (one / "heard").read_text())
+    finally:
+        command(one, "x")
+        assert process.wait(30) == 0
+
+
 def test_what_waits_in_the_pipe_is_not_lost(ours: Suite, tmp_path: Path) -> None:
     """The log service is down, the service has spoken, then runsv is killed."""
     files = {
