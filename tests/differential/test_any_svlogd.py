@@ -276,7 +276,8 @@ def live(
         rest()
         for what, data in events:
             if what == "HUP":
-                (log / "config").write_bytes(data)
+                # Without a pattern, what the last line was counts on for the reference.
+                (log / "config").write_bytes(data.rstrip(b"\n") + b"\n-\xff never\n")
             if what == "write":
                 work.write(data)
             else:

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from fakes import Fake, up
-from log.logs import log
+from log.logs import log, logging
 from support import Suite, build, command, stat, wait_for
 
 STUBBORN = "#!/bin/sh\ntrap '' TERM\n: >ready\nexec sleep 1000\n"
@@ -57,6 +57,20 @@ def test_a_plus_behind_the_end_of_a_line_matches_nothing(suite: Suite, tmp_path:
     """The reference compares with what an earlier line left in its memory."""
     done = log(suite, tmp_path / "log", b"x\nyaa\nx\n", config=b"-*\n+x+a\n")
     assert done.text == (b"" if suite.name == "ours" else b"x\n")
+
+
+def test_no_line_is_shown_without_an_e(suite: Suite, tmp_path: Path) -> None:
+    """To the reference each line is what the last one before HUP was, as nothing tells else."""
+    directory = build(tmp_path / "log", {"config": "e*\n"})
+    with logging(suite, directory, "-v") as work:
+        work.log(b"one\n")
+        (directory / "config").write_text("")
+        work.signal(signal.SIGHUP)
+        wait_for(lambda: work.stderr.count(b"/current\n") == 2)
+        work.log(b"two\n")
+        assert work.end() == 0
+        assert b"one\n" in work.stderr
+        assert (b"two\n" in work.stderr) == (suite.name == "reference")
 
 
 def test_check_is_not_asked_about_a_service_that_is_paused(suite: Suite, tmp_path: Path) -> None:
