@@ -136,18 +136,15 @@ class Tree:
             if name.startswith(b"."):
                 continue
             try:
-                it = os.stat(name)
+                key = _directory(name)
             except OSError as error:
-                if not os.path.lexists(name):
-                    continue  # it went while we looked
                 trouble = (name, error.errno or 0)
                 troubles.add(trouble)
                 if trouble not in self._complained:
                     self.complain("warning", b"unable to stat " + name, error=error)
                 continue
-            if not stat.S_ISDIR(it.st_mode):
+            if key is None:
                 continue
-            key = (it.st_dev, it.st_ino)
             if key in found:
                 self._twice.add(key)
             known = self.entries.get(key)
@@ -293,10 +290,10 @@ def _directory(name: bytes) -> Key | None:
     """
     try:
         it = os.stat(name)
-    except FileNotFoundError:
+    except OSError:
         if os.path.lexists(name):
             raise
-        return None
+        return None  # it went while we looked
     return (it.st_dev, it.st_ino) if stat.S_ISDIR(it.st_mode) else None
 
 
