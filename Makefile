@@ -42,7 +42,7 @@ DONE = @touch $@
 SOURCES = pyproject.toml LICENSE $(shell find runit -name '*.py') $(wildcard docs/man/*.8)
 
 .PHONY: help install install-lfs uninstall uninstall-true boot check-boot check-differential \
-	services check-services check-faults wheels run tour check bench clean \
+	services check-services check-faults check-releases coverage wheels run tour check bench clean \
 	lint lint-ruff lint-mypy lint-shell lint-man
 
 help:
@@ -55,6 +55,8 @@ help:
 	@echo 'make check-services  tests of the services with real daemons (root)'
 	@echo 'make bench      this suite beside its peers, into docs/benchmarks  (SHORT=1, ARGS=)'
 	@echo 'make check-faults  what the tests break on purpose, broken for FAULTS_MINUTES=3'
+	@echo 'make check-releases  the tests on other releases of Debian  (RELEASES=, root)'
+	@echo 'make coverage   which lines of the suite no test runs, in any process'
 	@echo 'make lint       ruff, mypy, shellcheck, mandoc'
 	@echo 'make install    into PREFIX=$(PREFIX)              (see INSTALL)'
 	@echo 'make install-lfs  the same, and all that a machine boots with (see INSTALL)'
@@ -189,6 +191,33 @@ check-faults: $(VENV)/.done build/check/.done
 	FAULTS_MINUTES="$(FAULTS_MINUTES)" FAULTS_SEED="$(FAULTS_SEED)" \
 	$(VENV)/bin/python -EsB -m pytest -q -p no:cacheprovider -n $(JOBS) \
 	--timeout=$$(($(FAULTS_MINUTES) * 120 + 600)) tests/faults $(ARGS)
+
+# On Debian's newer releases, each in a root of its own: `make check' and CASES=1 times the
+# cases of `make check-differential', beside the reference that is there.
+RELEASES = trixie sid
+check-releases: export CASES = 1
+
+check-releases:
+	@$(PYTHON) -EsB tests/releases/run.py $(RELEASES)
+
+# Lines that no test runs, whatever process they are for: see docs/coverage.md.  Tests of
+# what is installed and of guests are left out, and those that fail because of the marks
+# are named, no more.
+COVERED = --ignore=tests/benchmarks --ignore=tests/install --ignore=tests/lines
+MARKED = build/coverage/checkout
+COVERING = PYRUNIT_BIN="$(CURDIR)/build/coverage/suite/bin" \
+	PYRUNIT_WHEELS="$(CURDIR)/build/wheels" PYRUNIT_MARKED="$(CURDIR)/$(MARKED)/runit"
+
+coverage: $(VENV)/.done
+	@from=build/wheels; $(FETCH) || from=none; rm -rf build/coverage/suite; \
+	$(INSTALLATION) install --prefix=build/coverage/suite --sbindir=build/coverage/suite/bin \
+	--wheels=$$from
+	@$(VENV)/bin/python -EsB tests/lines/marks.py build/coverage \
+	build/coverage/suite/lib/pyrunit/runit
+	-$(COVERING) $(VENV)/bin/python -EsB -m pytest -q -p no:cacheprovider -n $(JOBS) \
+	--timeout=300 -o pythonpath="$(MARKED) . tests tests/boot_qemu tests/services/real" \
+	--junitxml=build/coverage/tests.xml $(COVERED) $(ARGS)
+	@$(VENV)/bin/python -EsB tests/lines/report.py build/coverage
 
 lint: lint-ruff lint-mypy lint-shell lint-man
 
