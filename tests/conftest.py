@@ -12,6 +12,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from lines.marks import BESIDE, link
 from support import REFERENCE, Suite, has_reference
 
 from runit.launchers import interpreter
@@ -47,10 +48,16 @@ def packages(directory: Path) -> Path:
     """A private package directory as an installation has it: the suite and what it needs.
 
     Compiled, because launchers never write byte code and each start would compile anew.
+    With $PYRUNIT_MARKED set, it is a copy of that package, compiled by `lines.marks`.
     """
-    shutil.copytree(
-        ROOT / "runit", directory / "runit", ignore=shutil.ignore_patterns("__pycache__")
-    )
+    marked = os.environ.get("PYRUNIT_MARKED")
+    if marked:
+        shutil.copytree(marked, directory / "runit", ignore=shutil.ignore_patterns(BESIDE))
+        link(Path(marked) / BESIDE, directory / "runit" / BESIDE)
+    else:
+        shutil.copytree(
+            ROOT / "runit", directory / "runit", ignore=shutil.ignore_patterns("__pycache__")
+        )
     for name in DEPENDENCIES:
         found = importlib.util.find_spec(name)
         if found is not None and found.origin is not None:
