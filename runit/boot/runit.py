@@ -13,7 +13,6 @@ running system must not break a late import.
 from __future__ import annotations
 
 import os
-import sys
 import time
 
 from runit import __version__
@@ -123,8 +122,7 @@ class Process1:
 
     def _run_stage_2(self) -> bool:
         """Run stage 2 once; True if it has to be started again."""
-        if not (pid := self._start(2)):
-            return False
+        pid = self._start(2)
         status = self.children.wait(pid, self._asked)
         if status is None:
             self.children.stop(pid)
@@ -304,7 +302,3 @@ def main() -> int:
         except Exception:
             continue  # none of it is worth a machine
     return Process1().run()
-
-
-if __name__ == "__main__":
-    sys.exit(main())

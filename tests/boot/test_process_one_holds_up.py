@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from firsts import DOWN, KILL, OFF, PATH, REFUSED, RESTART, RESTARTED, SKIP, First, lines, stage
 from masks import masks
-from support import anyones_interpreter, wait_for
+from support import DEADLINE, anyones_interpreter, needs, wait_for
 
 Make = Callable[..., First]
 
@@ -274,6 +275,82 @@ def test_a_stage_3_that_cannot_be_started_is_told_and_left_out(firsts: Make) -> 
     assert machine.read("shell") == ""
 
 
+# Calls that fail
+
+SHELLS = ("/sbin/sulogin", "/usr/sbin/sulogin", "/bin/sh", "/usr/bin/sh")
+
+
+def failing(*injects: str, paths: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """What a machine is started by, to have calls fail; those about PATHS only."""
+    trace = ("strace", "-f", "-qqo/dev/null", *(f"-P{path}" for path in paths))
+    calls = ",".join(inject.partition(":")[0] for inject in injects)
+    return (*trace, f"-etrace={calls}", *(f"-einject={inject}" for inject in injects))
+
+
+@needs("strace")
+def test_process_1_waits_for_a_process_to_be_had_and_goes_down_without_one(firsts: Make) -> None:
+    second_and_fifth = failing("clone,clone3,fork,vfork:error=EAGAIN:when=2+3")
+    machine = firsts(around=second_and_fifth)
+    assert machine.end() == OFF
+    said = 'warning: unable to fork for "/etc/runit/2" pausing: temporary failure'
+    assert machine.text() == lines(*stage(1), said, *stage(2), *stage(3), *DOWN)
+
+
+@needs("strace")
+def test_it_goes_on_where_nobody_can_be_let_in(firsts: Make) -> None:
+    no_shell = failing("execve:error=EACCES", paths=SHELLS)
+    machine = firsts({"1": None}, around=no_shell, console=False)
+    assert machine.end() == OFF
+
+
+@needs("strace")
+def test_it_goes_on_where_the_console_has_hung_up(firsts: Make) -> None:
+    """And where nobody's session can be told."""
+    script = "[ ! -d /run/first ] || exec mkdir /run/second; mkdir /run/first; exit 111"
+    stages = {"1": WAIT, "2": script}
+    machine = firsts(stages, fifos=["gate"], around=failing("getsid:error=ESRCH"))
+    gate = machine.at("gate")
+    os.dup2(gate, machine.console.master)
+    os.close(gate)
+    os.close(machine.console.master)
+    assert machine.process.wait(DEADLINE) == OFF
+    machine.console.master = os.open("/dev/null", os.O_RDONLY)
+    assert (machine.root / "run/second").exists()
+
+
+def test_a_child_that_cannot_become_a_stage_is_told_of(firsts: Make) -> None:
+    code = "from runit.boot.console import Console; Console.become_output = broken"
+    machine = firsts(program="/spy", files=launcher(code))
+    assert machine.end() == OFF
+    assert machine.text().count("- runit: warning: unexpected: broken ") == 3
+
+
+def test_it_needs_no_proc_to_start_stage_2_again(firsts: Make) -> None:
+    """Nor for the last order, where only a file takes it."""
+    script = "[ ! -d /run/first ] || exec mkdir /run/second; mkdir /run/first; exit 111"
+    files = {**launcher("sys.modules['ctypes'] = None"), "proc/sysrq-trigger": ""}
+    machine = firsts({"2": script}, program="/spy", files=files, proc=False)
+    wait_for(lambda: machine.read("proc/sysrq-trigger") == "o", "the last order")
+    assert (machine.root / "run/second").exists()
+
+
+def test_a_stopit_that_cannot_be_cleared_is_heeded(firsts: Make) -> None:
+    machine = firsts({"2": WAIT, "stopit": "#!"}, read_only=True, fifos=["gate"])
+    gate = machine.at("gate")
+    machine.signal(signal.SIGCONT)
+    assert machine.end() == OFF
+    os.close(gate)
+
+
+def test_term_in_stage_1_of_a_machine_does_nothing(firsts: Make) -> None:
+    machine = firsts({"1": WAIT}, fifos=["gate"])
+    gate = machine.at("gate")
+    machine.signal(signal.SIGTERM)
+    os.close(gate)
+    assert machine.end() == OFF
+    assert "signals only work" not in machine.text()
+
+
 # Storms
 
 
@@ -364,6 +441,18 @@ def test_it_never_ends_where_the_kernel_refuses_everything(firsts: Make) -> None
     assert machine.process.poll() is None
 
 
+def test_a_container_without_services_and_programs_is_told_and_can_be_ended(firsts: Make) -> None:
+    machine = firsts(
+        bare=True,
+        program="/none/bin/spy",
+        files={"none/bin/spy": launcher("")["spy"]},
+        environment={"SVDIR": "/none", "PATH": "/none", "container": "oci"},
+    )
+    wait_for(lambda: "unable to start child: /etc/runit/2" in machine.read("errors"))
+    machine.signal(signal.SIGTERM)
+    assert machine.end() == 0
+
+
 DAMAGED = """#!{python} -IBS
 import posix, sys
 sys.path.append("/suite/package")
@@ -388,6 +477,27 @@ def test_a_damaged_installation_lets_somebody_in_again_and_again(
         wait_for(lambda count=count: len(machine.read("shell").split()) >= count)
         machine.signal(signal.SIGINT, signal.SIGTERM)
     assert {*machine.read("shell").split()} == {"3"}
+    machine.kill()
+
+
+def test_a_damaged_installation_reaps_orphans(firsts: Make) -> None:
+    orphan = "(sh -c 'echo $$ >/orphan' &)"
+    reaped = 'pid=; while [ ! "$pid" ] || [ -d /proc/$pid ]; do read pid </orphan; done'
+    shell = f"#!/bin/sh\n{orphan}; {reaped}; echo reaped >>/shell\n"
+    machine = firsts(program="/spy", files={**damaged(), "orphan": ""}, shell=shell)
+    wait_for(lambda: machine.read("shell").startswith("reaped\n"))
+    machine.kill()
+
+
+@needs("strace")
+def test_a_damaged_installation_without_a_shell_tries_again(firsts: Make, tmp_path: Path) -> None:
+    tries = tmp_path / "tries"
+    no_shell = [
+        word.replace("/dev/null", f"{tries}")
+        for word in failing("execve:error=EACCES", paths=SHELLS)
+    ]
+    machine = firsts(program="/spy", files=damaged(), around=tuple(no_shell))
+    wait_for(lambda: tries.read_text().count("sulogin") > 1, "two tries")
     machine.kill()
 
 

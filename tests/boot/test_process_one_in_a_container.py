@@ -223,3 +223,15 @@ def test_no_process_is_left_at_the_end(containers: Make) -> None:
     with pytest.raises(BrokenPipeError):
         os.write(hold, b"nobody reads")
     os.close(hold)
+
+
+def test_the_runlevel_of_an_installation_is_run_where_there_is_no_directory_of_services(
+    containers: Make,
+) -> None:
+    run = RUN.format(name="one")
+    files = {"etc/runit/runsvdir/multi/one/run": run}
+    machine = containers(bare=True, files=files, fifos=["one"], environment={"SVDIR": "/none"})
+    machine.at("one")
+    machine.signal(signal.SIGTERM)
+    assert machine.end() == 0
+    assert machine.read("ended") == "one\n"
