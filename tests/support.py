@@ -7,6 +7,7 @@ only reached when something is broken; nothing here measures time.
 from __future__ import annotations
 
 import fcntl
+import functools
 import os
 import re
 import shutil
@@ -65,6 +66,20 @@ def has_reference(*programs: str) -> bool:
         if found is None or Path(found).read_bytes()[:4] != b"\x7fELF":
             return False
     return True
+
+
+@functools.cache
+def reference_version() -> tuple[int, ...]:
+    """The version of the C programs, such as (2, 1, 2): Debian's stable one, if nobody knows."""
+    try:
+        done = subprocess.run(
+            ["dpkg-query", "-W", "-f", "${source:Upstream-Version}", "runit"],
+            capture_output=True,
+            text=True,
+        )
+    except FileNotFoundError:
+        return 2, 1, 2
+    return tuple(map(int, re.findall(r"\d+", done.stdout))) or (2, 1, 2)
 
 
 def wait_for(condition: Callable[[], T], what: str = "", deadline: float = DEADLINE) -> T:
@@ -214,6 +229,21 @@ class Suite:
 
     def __repr__(self) -> str:
         return self.name
+
+    def is_reference(self, *version: int) -> bool:
+        """Whether it is the reference, of VERSION or newer: see docs/differences.md."""
+        return self.name == "reference" and reference_version() >= version
+
+    def code_of_status(self, code: int, output: bytes) -> int:
+        """What CODE is, of an init script's ``status`` that said OUTPUT, in newer versions.
+
+        In older ones it is about the log service, if there is one.
+        """
+        words = re.fullmatch(rb"(run|finish|down): .*; (run|finish|down): log: .*\n", output, re.S)
+        if self.name != "reference" or self.is_reference(2, 3) or not words:
+            return code
+        assert code == (3 if words[2] == b"down" else 0), (code, output)
+        return 3 if words[1] == b"down" else 0
 
     def program(self, name: str) -> str:
         """The path of a program."""

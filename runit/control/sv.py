@@ -17,6 +17,7 @@ from runit.message import complain, emit
 from runit.options import Options, UsageError, arguments, called_as
 from runit.process import signals
 from runit.service.directory import FAIL, NotRunning, Places, Trouble, record, send
+from runit.service.status import Status
 
 SECONDS = 7
 """How long to wait for the effect of a command, by default."""
@@ -130,6 +131,13 @@ def _status(name: bytes, places: Places, report: Report) -> None:
         report.trouble(name, trouble)
         return
     report.add(report.service(name, found))
+    state = report.state
+    _log_status(name, found, report)
+    report.state = state  # an init script's exit code is not about its log service
+
+
+def _log_status(name: bytes, found: Status, report: Report) -> None:
+    """Report on the log service of the service NAME, which is as FOUND."""
     try:
         posix.chdir(b"log")
     except FileNotFoundError:
@@ -137,24 +145,18 @@ def _status(name: bytes, places: Places, report: Report) -> None:
         return
     except OSError as error:
         report.add(b"; ")
-        _log_trouble(name, Trouble(b"warning", b"unable to change directory", error), report)
+        trouble = Trouble(b"warning", b"unable to change directory", error)
+        report.trouble(name + b"/log", trouble)
         return
     report.add(b"; ")
     try:
         found = record()
     except Trouble as trouble:
-        _log_trouble(name, trouble, report)
+        report.trouble(name + b"/log", trouble)
         if trouble.kind == FAIL:
             return
         # The reference goes on with the record that it has, which is the service's.
     report.add(report.status(name, b"log", found) + b"\n")
-
-
-def _log_trouble(name: bytes, trouble: Trouble, report: Report) -> None:
-    """A log service that failed: an init script's exit code is not about it."""
-    state = report.state
-    report.trouble(name + b"/log", trouble)
-    report.state = state
 
 
 def _control(request: Request, places: Places, report: Report) -> None:

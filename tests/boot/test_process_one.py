@@ -10,7 +10,7 @@ from contextlib import suppress
 import pytest
 from firsts import DOWN, OFF, PROGRAMS, REFUSED, RESTART, RESTARTED, SKIP, First, lines, stage
 from masks import masks
-from support import DEADLINE, needs
+from support import DEADLINE, needs, reference_version
 
 Make = Callable[..., First]
 
@@ -200,13 +200,34 @@ def test_a_failure_of_ctrlaltdel_is_not_told(either: Make) -> None:
     assert machine.text() == lines(*stage(1), *stage(2, *CTRL_ALT_DEL), *stage(3), *DOWN)
 
 
+PWR = ("powerfail event...", "enter stage: /etc/runit/pwrfail", "leave stage: /etc/runit/pwrfail")
+
+
+def asks_pwrfail(make: Make) -> bool:
+    """Whether process 1 goes down by a power failure only if pwrfail says so."""
+    return make.keywords["kind"] == "reference" and reference_version() >= (2, 3)
+
+
 def test_a_power_failure_goes_down_at_once(either: Make) -> None:
-    machine = either({"2": WAIT}, fifos=["gate"])
+    machine = either({"2": WAIT, "pwrfail": STOPIT}, fifos=["gate"])
     machine.at("gate")
     machine.signal(signal.SIGPWR)
     assert machine.end() == OFF
+    if asks_pwrfail(either):
+        assert machine.text() == lines(*stage(1), *stage(2, *PWR), *stage(3), *DOWN)
+        return
     # Debian's forgets that it has heard of it, and tells so later.
     assert machine.text().replace(lines(REFUSED), "") == ALL
+
+
+def test_a_power_failure_needs_no_pwrfail(either: Make) -> None:
+    machine = either({"2": f"{WAIT}; echo still >/said; exit 0"}, fifos=["gate"])
+    gate = machine.at("gate")
+    machine.signal(signal.SIGPWR)
+    if asks_pwrfail(either):
+        os.close(gate)
+    assert machine.end() == OFF
+    assert machine.read("said") == ("still\n" if asks_pwrfail(either) else "")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
@@ -396,6 +417,8 @@ def test_a_console_that_takes_nothing_does_not_stop_it(either: Make) -> None:
         with suppress(BlockingIOError):
             while os.write(console, b"x" * size):
                 pass
+    if asks_pwrfail(either):
+        machine.write({"pwrfail": STOPIT})
     machine.signal(signal.SIGPWR)
     assert machine.process.wait(DEADLINE) == OFF
     os.close(console)

@@ -141,7 +141,10 @@ def test_no_entry_is_a_warning_and_leaves_both_files(
 ) -> None:
     done = run(suite, world, *options, line)
     assert done.returncode == 111
-    said = b"utmpset: warning: unable to logout line " + line + b" in utmp: no such entry\n"
+    kind, reason = b"warning", b"no such entry"
+    if len(line) > 32 and suite.is_reference(2, 3):
+        kind, reason = b"fatal", b"name too long"
+    said = b"utmpset: %b: unable to logout line %b in utmp: %b\n" % (kind, line, reason)
     assert done.stderr == said
     assert changes(world) == []
     assert (world / "log/wtmp").read_bytes() == b"older"

@@ -35,12 +35,12 @@ def script(suite: Suite, tmp_path: Path) -> Callable[..., tuple[int, bytes]]:
     return run
 
 
-def test_its_name_is_the_service(script, fake) -> None:
+def test_its_name_is_the_service(suite: Suite, script, fake) -> None:
     service = fake("a", up())
     code, output = script("a", "start")
     assert (code, masked(output)) == (0, b"ok: run: a: (pid N) Ns\n")
     assert script("a", "down", "b", "c") == (0, b"")
-    assert service.sent() == b"d"
+    assert service.sent() == (b"ud" if suite.is_reference(2, 3, 1) else b"d")
 
 
 def test_the_exit_codes_of_status(script, fake) -> None:
@@ -68,11 +68,12 @@ def test_the_exit_codes_of_status(script, fake) -> None:
     assert {name: script(name, "status")[0] for name in codes} == codes
 
 
-def test_the_exit_code_of_status_is_about_the_last_record(script, fake) -> None:
+def test_the_exit_code_of_status_is_not_about_the_log_service(suite: Suite, script, fake) -> None:
+    older = suite.name == "reference" and not suite.is_reference(2, 3)
     codes = {}
     for name, content, log, code in [
-        ("a", up(), down(), 3),
-        ("b", down(), up(), 0),
+        ("a", up(), down(), 3 if older else 0),
+        ("b", down(), up(), 0 if older else 3),
         ("c", down(), down(), 3),
     ]:
         fake(name, content)

@@ -102,7 +102,7 @@ def test_a_kill_that_cannot_be_sent_is_one_more_failure(sv, fake) -> None:
     )
 
 
-def test_nothing_is_sent_that_is_wanted_already(sv, fake) -> None:
+def test_nothing_is_sent_that_is_wanted_already(suite: Suite, sv, fake) -> None:
     for name, content, word, sent in [
         ("up", up(), "up", b""),
         ("finish", finishing(), "up", b""),
@@ -116,6 +116,8 @@ def test_nothing_is_sent_that_is_wanted_already(sv, fake) -> None:
     ]:
         service = fake(name, content)
         assert sv(word, name) == (0, b"")
+        if suite.is_reference(2, 3, 1):  # which looks at no record
+            sent = word[:1].encode()
         assert service.sent() == sent, name
 
 

@@ -19,7 +19,7 @@ from itertools import product
 from pathlib import Path
 
 from differential.scripts import heading, shell
-from support import Suite, wait_for
+from support import Suite, reference_version, wait_for
 
 LOOKED_AT = "kill -STOP $$; exit 7"
 
@@ -113,10 +113,12 @@ def play(suite: Suite, place: Path, root: Path, call: Call) -> list[str]:
         status = os.waitpid(process.pid, 0)[1]
     process.returncode = os.waitstatus_to_exitcode(status)
     messages = (place / "stderr").read_bytes().replace(bytes(place), b"PLACE")
+    if reference_version() < (2, 2):
+        messages = messages.replace(b" [-C pwd]", b"")
     messages = re.sub(rb"^(\$Id: \w+ \$|pyrunit [\d.]+)$", b"VERSION", messages, flags=re.M)
     lines = [
         f"exit code {process.returncode}",
-        *messages.replace(b" [-C pwd]", b"").decode("latin1").splitlines(),
+        *messages.decode("latin1").splitlines(),
         *sorted((place / "stdout").read_text("latin1").splitlines()),  # of env, in any order
         *made(place, root),
         *seen,

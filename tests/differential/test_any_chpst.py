@@ -14,7 +14,7 @@ from differential.calls import CALLERS, LOOKED_AT, PLACE, PREFIXES, Call, play, 
 from differential.cases import cases, compared
 from hypothesis import given
 from hypothesis import strategies as st
-from support import Suite, build, root_with_a_shell
+from support import Suite, build, reference_version, root_with_a_shell
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root may change user and root")
 
@@ -62,6 +62,9 @@ GIVEN: dict[str, list[str | None]] = {
     "-V": [None],
 }
 """Each option with its values, of which the first does what it is for."""
+
+if reference_version() >= (2, 2):
+    GIVEN["-C"] = ["sub", "missing", "", "run", "loop", ".", "/", "../bin", "env/KEPT"]
 
 PROGRAMS = [
     ["./run", "a", "b"],

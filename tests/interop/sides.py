@@ -163,7 +163,15 @@ class Side:
             new = self.new_did(name)
             self._did[name] += len(new)
             for line in new:
-                self.note(name, line)
+                self.note(name, self._as_before(line) if name == "control.did" else line)
+
+    def _as_before(self, line: str) -> str:
+        """What a control/ script said, ``NAME COUNT ...``: of no argument, as in 2.1.2."""
+        if not self.mix["runsv"].is_reference(2, 3, 1) or not line.startswith("control/"):
+            return line
+        name, count, *rest = line.split()
+        assert count == "1", line
+        return " ".join([name, "0", *rest])
 
     def _records(self, where: Path) -> list[str]:
         record = (where / "supervise/status").read_bytes()

@@ -83,7 +83,12 @@ def see(side: Side, what: str, process: int, runsv: int) -> None:
         side.note(what, name, *words)
 
     note("environ", (proc / "environ").read_bytes().replace(bytes(side.root), b"ROOT"))
-    note("command", (proc / "cmdline").read_bytes())
+    arguments = (proc / "cmdline").read_bytes()
+    if what.startswith("control/") and side.mix["runsv"].is_reference(2, 3, 1):
+        service = b"%d\0" % pid(side.service)
+        assert arguments.endswith(service), arguments
+        arguments = arguments.removesuffix(service)
+    note("command", arguments)
     note("comm", (proc / "comm").read_bytes())
     note("cwd", side.masked(os.readlink(proc / "cwd")))
     note("root", os.readlink(proc / "root"))

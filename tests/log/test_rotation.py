@@ -228,8 +228,10 @@ def test_a_second_svlogd_is_locked_out(suite: Suite, tmp_path: Path) -> None:
     with logging(suite, tmp_path / "log") as work:
         done = log(suite, tmp_path / "log", b"two\n", "-v")
         assert done.code == 111
+        # Older versions have not got its name yet.
+        name = b"log" if suite.is_reference(2, 3, 1) else b""
         assert done.stderr == (
-            b"svlogd: info: close: \n"
+            b"svlogd: info: close: " + name + b"\n"
             b"svlogd: warning: unable to lock directory: log: temporary failure\n"
             b"svlogd: fatal: no functional log directories.\n"
         )
