@@ -83,7 +83,7 @@ def test_the_forced_commands_send_kill_when_time_is_over(sv_together, fake) -> N
     assert {word: service.sent() for word, service in services.items()} == sent
 
 
-def test_a_kill_that_cannot_be_sent_is_one_more_failure(sv, fake) -> None:
+def test_a_kill_that_cannot_be_sent_is_one_more_failure(suite: Suite, sv, fake) -> None:
     ending = up(want=b"d", got_term=True)  # so that nothing is sent before
     services = {name: fake(name, ending) for name in ("none", "unread", "full")}
     (services["none"].supervise / "control").unlink()
@@ -91,6 +91,14 @@ def test_a_kill_that_cannot_be_sent_is_one_more_failure(sv, fake) -> None:
     services["unread"].control = -1
     os.write(services["full"].control, b"\0" * 65536)
     code, output = sv("-w", "0", "force-stop", *services)
+    if suite.is_reference(2, 3, 1):  # which sends what is wanted already, and fails at that
+        assert code == 3
+        assert output == (
+            b"warning: none: unable to open supervise/control: file does not exist\n"
+            b"fail: unread: runsv not running\n"
+            b"warning: full: unable to write to supervise/control: temporary failure\n"
+        )
+        return
     assert code == 6
     assert masked(output) == (
         b"kill: run: none: (pid N) Ns, want down, got TERM\n"
@@ -117,7 +125,7 @@ def test_nothing_is_sent_that_is_wanted_already(suite: Suite, sv, fake) -> None:
         service = fake(name, content)
         assert sv(word, name) == (0, b"")
         if suite.is_reference(2, 3, 1):  # which looks at no record
-            sent = word[:1].encode()
+            sent = b"x" if word == "exit" else word[:1].encode()
         assert service.sent() == sent, name
 
 
