@@ -150,10 +150,14 @@ def test_no_entry_is_a_warning_and_leaves_both_files(
     assert (world / "log/wtmp").read_bytes() == b"older"
 
 
-def test_a_name_as_long_as_the_field_is_found(ours: Suite, world: Path) -> None:
+def test_a_name_as_long_as_the_field_is_found(suite: Suite, world: Path) -> None:
     long = record(utmp.USER_PROCESS, 1, b"l" * 32, b"joe")
     (world / "run/utmp").write_bytes(long.raw)
-    assert run(ours, world, "l" * 32).returncode == 0
+    done = run(suite, world, "l" * 32)
+    if suite.name == "reference" and not suite.is_reference(2, 3):
+        assert done.returncode == 111
+        return
+    assert done.returncode == 0
     assert logged_out(long, Record((world / "run/utmp").read_bytes()))
 
 
