@@ -38,9 +38,7 @@ class Console:
     def attach(self) -> None:
         """Put the console where descriptors 0 to 2 are; /dev/null where there is none."""
         for number in range(3):
-            try:
-                os.fstat(number)
-            except OSError:
+            if not _is_given(number):
                 _put(b"/dev/null", os.O_RDWR, (number,))
         if self.own:
             _put(CONSOLE, SPEAK, (0, 1, 2))
@@ -106,6 +104,14 @@ class Console:
                     os.execv(shell, [shell])
                 except OSError:
                     continue
+
+
+def _is_given(number: int) -> bool:
+    """Whether process 1 was started with it: what a library opens, closes itself at exec."""
+    try:
+        return os.get_inheritable(number)
+    except OSError:
+        return False
 
 
 def _put(path: bytes, flags: int, numbers: tuple[int, ...], *, blocking: bool = False) -> None:

@@ -72,10 +72,17 @@ def _run_shell() -> None:
 def _become_shell() -> None:
     for number in range(3):
         try:
-            posix.fstat(number)
+            if posix.get_inheritable(number):
+                continue
         except OSError:
-            lowest = posix.open(b"/dev/console", posix.O_RDWR)
-            posix.set_inheritable(lowest, True)
+            pass
+        # Closed, or what a library has opened for itself and will not be there after exec.
+        console = posix.open(b"/dev/console", posix.O_RDWR)
+        if console == number:
+            posix.set_inheritable(number, True)
+        else:
+            posix.dup2(console, number)
+            posix.close(console)
     posix.setsid()
     for shell in SHELLS:
         try:
