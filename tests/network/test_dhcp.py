@@ -24,7 +24,8 @@ def with_client(host: Host, client: str) -> Host:
     """A machine that has the client, with its settings."""
     host.package(CLIENTS[client], client)
     # No check that others have the address: it takes seconds, and is not ours to test.
-    host.files({"etc/dhcpcd.conf": "noarp\nnoipv6rs\n", "var/lib/dhcpcd/secret": ""})
+    # Without it, newer ones take an address of their own at once where there is no server.
+    host.files({"etc/dhcpcd.conf": "noarp\nnoipv4ll\nnoipv6rs\n", "var/lib/dhcpcd/secret": ""})
     host.files({f"var/lib/{name}": None for name in ("dhcp", "dhclient")})
     return host
 

@@ -14,7 +14,7 @@ from support import Suite, build, pid, wait_for
 pytestmark = needs_root
 
 COMMANDS = ["status", "up", "down", "exit", "start", "restart", "check", "force-stop", "1", "kill"]
-DENIED = b"warning: s: unable to open supervise/ok: access denied\n"
+DENIED = b"warning: s: unable to open supervise/%b: access denied\n"
 PATHS = ["supervise/ok", "supervise/control", "supervise/lock", "supervise/status", "supervise"]
 
 
@@ -34,11 +34,18 @@ def ask(suite: Suite, service: Path, *words: str) -> subprocess.CompletedProcess
     return suite.run("sv", *words, env=environment, cwd="/", **AS_NOBODY)
 
 
+def looked_at(suite: Suite, word: str) -> bytes:
+    """What sv tries to open first for a command."""
+    asks = word in ("status", "check") or not suite.is_reference(2, 3, 1)
+    return b"ok" if asks else b"control"
+
+
 def test_who_may_not_is_told_in_one_line(each: Suite, service: Path) -> None:
     before = pid(service), pid(service / "log")
     for word in COMMANDS:
         done = ask(each, service, word, "s")
-        assert (done.returncode, done.stdout, done.stderr) == (1, DENIED, b"")
+        denied = DENIED % looked_at(each, word)
+        assert (done.returncode, done.stdout, done.stderr) == (1, denied, b"")
     assert (pid(service), pid(service / "log")) == before
 
 
@@ -57,7 +64,8 @@ def test_where_others_may_look_they_may_not_write(each: Suite, service: Path) ->
     supervise = service / "supervise"
     supervise.chmod(0o755)
     done = ask(each, service, "down", "s")
-    assert (done.returncode, done.stdout, done.stderr) == (1, DENIED, b"")
+    denied = DENIED % looked_at(each, "down")
+    assert (done.returncode, done.stdout, done.stderr) == (1, denied, b"")
     os.chown(supervise / "ok", NOBODY, NOBODY)
     status = ask(each, service, "status", "s")
     assert status.stdout.startswith(b"run: s: (pid ")
