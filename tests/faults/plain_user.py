@@ -79,7 +79,9 @@ def plain_user() -> Iterator[User]:
                 link.unlink()
                 (shutil.copytree if there.is_dir() else shutil.copy)(there, link)
         write(home / "bin", BIN | SBIN, str(package), anyones_interpreter())
-        yield User(FIRST + os.getpid(), home, Suite(home / "bin", "ours"))
+        # Not by our pid, which others have too, in namespaces of theirs.
+        uid = FIRST + int.from_bytes(os.urandom(3), "big")
+        yield User(uid, home, Suite(home / "bin", "ours"))
     finally:
         shutil.rmtree(home)
 
