@@ -383,3 +383,16 @@ def command_quietly(service: Path, letters: str) -> None:
         command(service, letters)
     except OSError:
         pass
+
+
+def failing(*injects: str, paths: tuple[str | Path, ...] = (), children: bool = False) -> list[str]:
+    """What a program is started by to have its calls fail, each as strace(1) is told.
+
+    With PATHS only those that are about them; with CHILDREN those of its children, too.
+    """
+    calls = ",".join(inject.partition(":")[0] for inject in injects)
+    flags = ["-f"] if children else []
+    return (
+        ["strace", *flags, "-qqo/dev/null", *(f"-P{path}" for path in paths), f"-etrace={calls}"]
+        + [f"-einject={inject}" for inject in injects]
+    )  # fmt: skip

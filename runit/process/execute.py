@@ -55,7 +55,6 @@ def _exec(file: bytes, argv: list[bytes]) -> None:
     """execv(2), with an empty argv[0] too."""
     if argv[0]:
         posix.execv(file, argv)
-        return
     import ctypes  # the built-in call refuses an empty name; rare enough to pay for this
 
     arguments = (ctypes.c_char_p * (len(argv) + 1))(*argv, None)

@@ -9,9 +9,10 @@ import pytest
 from staging import may_unshare
 from support import anyones_interpreter
 
+import runit
 from runit import launchers
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(runit.__file__).resolve().parent.parent
 REFERENCE = Path("/usr/bin/pidof")
 
 pytestmark = [

@@ -10,7 +10,9 @@ from fakes import Fake, down, finishing, masked, up
 from masks import masks
 from support import Suite, wait_for
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+import runit
+
+ROOT = Path(runit.__file__).resolve().parent.parent
 
 
 def script(service: Fake, *lines: str, mode: int = 0o755) -> None:

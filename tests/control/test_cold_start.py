@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from fakes import down, up
 
+import runit
 from runit.launchers import interpreter
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(runit.__file__).resolve().parent.parent
 DEAR = (
     *("os", "re", "enum", "signal", "socket", "subprocess", "argparse", "logging", "pathlib"),
     *("typing", "dataclasses", "collections", "functools", "contextlib", "asyncio", "ctypes"),

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from support import Suite, run_with_environment
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+import runit
+
+ROOT = Path(runit.__file__).resolve().parent.parent
 
 RESTORE = (
     f"import posix, sys; sys.path.append({str(ROOT)!r})\n"

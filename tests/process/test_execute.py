@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from support import build
 
+import runit
 from runit.process.execute import execute, search
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(runit.__file__).resolve().parent.parent
 
 
 def test_a_name_with_a_slash_stands_for_itself() -> None:

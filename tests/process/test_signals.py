@@ -10,7 +10,9 @@ from pathlib import Path
 
 import masks
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+import runit
+
+ROOT = Path(runit.__file__).resolve().parent.parent
 
 
 def bit(*numbers: int) -> int:

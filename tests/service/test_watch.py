@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from support import build
 
+import runit
 from runit.service import watch
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(runit.__file__).resolve().parent.parent
 
 
 def in_a_fresh_interpreter(code: str, *options: str) -> str:
