@@ -82,7 +82,7 @@ def test_it_need_not_be_waited_for(hosts: Callable[..., Host], client: str) -> N
     ("client", "start", "said"),
     [
         ("dhclient", "-1", "unable to get a lease: eth0: dhclient: exit code 2"),
-        ("dhcpcd", "-q -t 2", "unable to get a lease: eth0: dhcpcd: exit code 1"),
+        ("dhcpcd", "-1 -q -t 2", "unable to get a lease: eth0: dhcpcd: exit code 1"),
     ],
 )
 def test_without_a_server_one_line_tells_and_nothing_stays(
@@ -108,6 +108,22 @@ def test_dhclient_goes_on_asking(hosts: Callable[..., Host]) -> None:
     wait_for(host.addresses, "an address", deadline=120)
     assert host.ifdown("eth0") == ""
     assert host.processes("dhclient") == []
+
+
+def test_dhcpcd_goes_on_asking_or_ends(hosts: Callable[..., Host]) -> None:
+    """As its version does: 10 goes on."""
+    host = with_client(hosts(), "dhcpcd")
+    host.interface("eth0", settings("dhcpcd", 'DHCP_START="-q -t 2"'))
+    version = host.run("dhcpcd", "--version").stdout.split()[1]
+    if int(version.partition(".")[0]) < 10:
+        said = "ifup: fatal: unable to get a lease: eth0: dhcpcd: exit code 1\n"
+        assert host.ifup("eth0", code=1) == said
+        return
+    assert host.ifup("eth0") == "ifup: warning: no lease yet: eth0: dhcpcd goes on asking\n"
+    host.dhcp_server()
+    wait_for(host.addresses, "an address", deadline=120)
+    assert host.ifdown("eth0") == ""
+    assert host.processes("dhcpcd") == []
 
 
 def test_a_bridge_gets_a_lease(hosts: Callable[..., Host], client: str) -> None:
