@@ -44,3 +44,9 @@ def test_runit_goes_down_through_stage_3(
     assert machine.process.wait(DEADLINE) == end
     assert (machine.root / "said").read_text() == ""
     assert (machine.root / "stages").read_text() == "down\n"
+
+
+def test_init_is_process_1_too(machines: Callable[..., Machine]) -> None:
+    machine = machines(comm=f"{PROGRAMS}/init", stages={**STAGES, "etc/runit/2": stage_2("init 0")})
+    assert machine.process.wait(DEADLINE) == INTERRUPT
+    assert (machine.root / "said").read_text() == ""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 from staging import may_unshare
-from support import anyones_interpreter
+from support import anyones_interpreter, failing, needs
 
 import runit
 from runit import launchers
@@ -181,3 +182,25 @@ def test_the_usage_is_told(tmp_path: Path, word: str, code: int) -> None:
     assert done.returncode == code
     assert said.pop(code) == "usage: pidof [-cnqsxz] [-d sep] [-o pid[,pid]] ... program ...\n\n"
     assert said == {1 - code: ""}
+
+
+def ask(pidof: Path, *words: str, before: tuple[str, ...] = ()) -> tuple[int, str, str]:
+    done = subprocess.run([*before, pidof, *words], check=False, capture_output=True, text=True)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_an_empty_name_is_nobodys(tmp_path: Path) -> None:
+    assert ask(link(tmp_path), "") == (1, "", "")
+
+
+def test_a_zombie_has_no_path(tmp_path: Path) -> None:
+    with subprocess.Popen(["true"]) as zombie:
+        os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)
+        assert ask(link(tmp_path), "-z", "/no/such/program") == (1, "", "")
+
+
+@needs("strace")
+def test_without_proc_nobody_is_found(tmp_path: Path) -> None:
+    before = failing("openat:error=EACCES", paths=("/proc",))
+    said = "pidof: fatal: unable to read /proc: access denied\n"
+    assert ask(link(tmp_path), "sh", before=tuple(before)) == (1, "", said)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support import Suite, build, needs
+from support import Suite, build, failing, needs
 
 FATAL = b"runsvchdir: fatal: "
 
@@ -271,3 +271,63 @@ def test_it_need_not_know_where_it_is(ours: Suite, runlevels: Path) -> None:
     )
     assert (done.returncode, done.stdout) == (0, b"runsvchdir: single: now current.\n")
     assert links(runlevels) == {"current": "single", "previous": "multi"}
+
+
+@needs("strace")
+@pytest.mark.parametrize(
+    ("inject", "said"),
+    [
+        (
+            "symlink,symlinkat:error=EROFS",
+            "unable to create: current.new -> single: read-only file system",
+        ),
+        (
+            "rename,renameat,renameat2:error=EIO",
+            "unable to copy: current to previous: input/output error",
+        ),
+    ],
+)
+def test_a_change_that_cannot_be_is_told_and_nothing_is_left(
+    ours: Suite, runlevels: Path, inject: str, said: str
+) -> None:
+    before = links(runlevels)
+    done = subprocess.run(
+        [*failing(inject), ours.program("runsvchdir"), "single"],
+        env=ours.environment(RUNSVDIR=str(runlevels)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (111, f"runsvchdir: fatal: {said}\n")
+    assert links(runlevels) == before
+
+
+@needs("strace")
+def test_what_cannot_be_removed_either_is_left(ours: Suite, runlevels: Path) -> None:
+    injects = ("rename,renameat,renameat2:error=EIO", "unlink,unlinkat:error=EIO:when=2+")
+    done = subprocess.run(
+        [*failing(*injects), ours.program("runsvchdir"), "single"],
+        env=ours.environment(RUNSVDIR=str(runlevels)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 111
+    assert links(runlevels)["current"] == "multi"
+
+
+@needs("strace")
+def test_a_link_that_leads_to_no_other_is_the_one_to_change(ours: Suite, runlevels: Path) -> None:
+    (runlevels / "current").unlink()
+    (runlevels / "sub").mkdir()
+    (runlevels / "sub/current").mkdir()
+    (runlevels / "current").symlink_to("sub/current")
+    done = subprocess.run(
+        [*failing("symlink,symlinkat:error=EROFS"), ours.program("runsvchdir"), "single"],
+        env=ours.environment(RUNSVDIR=str(runlevels)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = "unable to create: current.new -> single: read-only file system"
+    assert (done.returncode, done.stderr) == (111, f"runsvchdir: fatal: {said}\n")
