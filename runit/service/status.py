@@ -51,8 +51,11 @@ class Status:
 
 def record(changed: int, pid: int, paused: bool, want: bytes, got_term: bool, state: int) -> bytes:
     """A record as it stands in the file; the arguments are what a Status holds."""
-    start = tai64n.stamp(changed) + pid.to_bytes(4, "little")
-    return b"%b%c%b%c%c" % (start, paused, want, got_term, state)
+    start = tai64n.stamp(changed)
+    low, high = pid & 0xFFFF, pid >> 16
+    return b"%b%c%c%c%c%c%b%c%c" % (
+        start, low & 255, low >> 8, high & 255, high >> 8, paused, want, got_term, state
+    )  # fmt: skip
 
 
 def unpack(record: bytes) -> Status:

@@ -14,8 +14,8 @@ BILLION = 1_000_000_000
 
 def stamp(nanoseconds: int) -> bytes:
     """The 12 bytes for a Unix time in nanoseconds."""
-    seconds, fraction = divmod(nanoseconds, BILLION)
-    return (EPOCH + seconds << 32 | fraction).to_bytes(12, "big")
+    seconds = nanoseconds // BILLION
+    return (EPOCH + seconds << 32 | nanoseconds % BILLION).to_bytes(12)
 
 
 def unix(stamped: bytes) -> int:

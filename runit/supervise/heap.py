@@ -17,11 +17,13 @@ from __future__ import annotations
 
 import _thread
 import gc
-from types import CodeType, FunctionType, ModuleType
+import sys
+from opcode import opmap
+from types import CodeType, FrameType, FunctionType, ModuleType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 POOL = 16384 - 48
 """Bytes of a pool, which holds blocks of one size, without what it needs for itself."""
@@ -50,6 +52,13 @@ LOCKS = 300
 AT_HAND = 7
 """Blocks of one size that malloc(3) keeps at hand when they are freed."""
 
+ROUND = 16
+"""Bytes by which blocks grow."""
+
+NOTHING = bytes([opmap["NOP"], 0])
+
+CONSTANTS = (int, bytes, float, tuple)
+
 _kept: list[object] = []
 
 
@@ -61,30 +70,76 @@ def make_room() -> None:
     _kept.append([_thread.allocate_lock() for _ in range(LOCKS)][:-AT_HAND])
 
 
-def gather(modules: Iterable[ModuleType]) -> None:
-    """Give the functions and the constants of MODULES a new place, in this order."""
+def used_by(act: Callable[[], object]) -> list[CodeType]:
+    """What ACT, called once, calls of Python's functions, in the order of their first calls."""
+    used: dict[CodeType, None] = {}
+
+    def note(frame: FrameType, event: str, _argument: object) -> None:
+        if event == "call":
+            used[frame.f_code] = None
+
+    sys.setprofile(note)
+    try:
+        act()
+    finally:
+        sys.setprofile(None)
+    return list(used)
+
+
+def gather(modules: Iterable[ModuleType], used: list[CodeType]) -> None:
+    """Give what USED is and uses a new place, in this order: functions and constants of MODULES.
+
+    Functions that somebody else has a reference to already go on as they are.
+    """
+    modules = list(modules)
+    places: dict[CodeType, tuple[ModuleType | type, str, FunctionType]] = {}
+    for module in modules:
+        for name, thing in vars(module).items():
+            if getattr(thing, "__module__", None) != module.__name__:
+                continue
+            if isinstance(thing, FunctionType):
+                places[thing.__code__] = module, name, thing
+            elif isinstance(thing, type):
+                for member, function in vars(thing).items():
+                    if isinstance(function, FunctionType):
+                        places[function.__code__] = thing, member, function
+    moved: dict[int, object] = {}
+    for code in used:
+        if code in places:
+            where, name, function = places[code]
+            moved[id(function)] = new = _renew(function)
+            setattr(where, name, new)
+    names = {name for code in used for name in code.co_names}
     for module in modules:
         for name, thing in list(vars(module).items()):
-            if type(thing) is int or type(thing) is bytes:
+            if id(thing) in moved:  # imported from another
+                setattr(module, name, moved[id(thing)])
+            elif name in names and type(thing) in CONSTANTS:
                 setattr(module, name, _copy(thing))
-            elif getattr(thing, "__module__", None) != module.__name__:
-                continue
-            elif isinstance(thing, FunctionType):
-                _renew(thing)
-            elif isinstance(thing, type):
-                for member in list(vars(thing).values()):
-                    if isinstance(member, FunctionType):
-                        _renew(member)
 
 
-def _renew(function: FunctionType) -> None:
-    """Everything that points to FUNCTION stays right: only what is in it changes."""
-    function.__code__ = _copy_code(function.__code__)
+def _renew(old: FunctionType) -> FunctionType:
+    """OLD again; it stays as it is, or its place would be taken next."""
+    new = FunctionType(
+        _copy_code(old.__code__), old.__globals__, old.__name__, old.__defaults__, old.__closure__
+    )
+    new.__kwdefaults__ = old.__kwdefaults__
+    new.__doc__, new.__annotations__ = old.__doc__, old.__annotations__
+    _kept.append(old)
+    return new
 
 
 def _copy_code(code: CodeType) -> CodeType:
-    _kept.append(code)  # or its place would be taken next
-    return code.replace(co_consts=tuple([_copy(constant) for constant in code.co_consts]))
+    """CODE, and so many instructions that do nothing behind it that it is a larger block.
+
+    Those lie one behind the other, where pools would have a page for each size.
+    """
+    text = code.co_code
+    lacking = SIZES[-1] + ROUND - sys.getsizeof(code)
+    return code.replace(
+        co_code=text + NOTHING * (lacking // 2),
+        co_consts=tuple([_copy(constant) for constant in code.co_consts]),
+    )
 
 
 def renewed(text: bytes) -> bytes:
@@ -100,6 +155,10 @@ def _copy(constant: object) -> object:
     _kept.append(constant)
     if type(constant) is int:
         return int(str(constant))
+    if type(constant) is float:
+        return float(repr(constant))
+    if type(constant) is tuple:
+        return tuple([_copy(one) for one in constant])
     if type(constant) is CodeType:
         return _copy_code(constant)
     return constant

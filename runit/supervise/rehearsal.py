@@ -20,17 +20,36 @@ import time
 from runit.process import descriptors, signals, title
 from runit.process.signals import _signal
 from runit.service import status, tai64n
-from runit.supervise import files, heap, orphan, runsv, service, spawn, wakeup, warm
+from runit.supervise import (
+    files,
+    heap,
+    orphan,
+    patience,
+    runsv,
+    service,
+    spawn,
+    wakeup,
+    warm,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runit.supervise.service import Launch, Service
 
 DAILY = (
-    *(warm, runsv, service, files, orphan, wakeup, spawn, title),
-    *(signals, status, tai64n, descriptors),
+    *(warm, runsv, service, files, orphan, wakeup, spawn, patience),
+    *(title, signals, status, tai64n, descriptors),
 )
 """What a runsv is made of."""
+
+BESIDES = (
+    *(warm._become_runsv, service.Service.enter, service.Service.failed),
+    *(runsv.Runsv._lacks_memory, wakeup._nothing),
+)
+"""What it uses besides: what is called in children, or not called at all."""
+
+COMMANDS = {b"./run": b"tcuh", b"./finish": b"dx"}
+"""What comes through the FIFO when these are started; to a log service, as the first."""
 
 FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
@@ -42,6 +61,10 @@ PROGRAMS = (b"/bin/true", b"/usr/bin/true")
 
 LIVES = 10
 """CPython counts to eight before it turns code into its quicker form."""
+
+FORKING = 3
+"""The last of them, in which children are forked.  Each forks three times: eight are enough
+for that, too, and a child that is spawned costs half of it."""
 
 PLENTY = 0.2
 """Seconds of computing until the rehearsal is cut short, on a machine that is very slow."""
@@ -125,16 +148,20 @@ class Stage:
     def play(self) -> None:
         """Put everything in its place, and play all lives there."""
         end = time.process_time() + PLENTY
+        used = heap.used_by(lambda: self.life(forking=True))
         heap.make_room()
         spawn.renew_environment(heap.renewed)
-        heap.gather(DAILY)
-        for _ in range(LIVES):
-            self.life()
+        heap.gather(DAILY, [*(function.__code__ for function in BESIDES), *used])
+        for number in range(LIVES):
+            self.life(forking=number >= LIVES - FORKING)
             if time.process_time() > end:
                 return
 
-    def life(self) -> None:
-        """One life of a runsv: a service with finish and a log service, told to exit."""
+    def life(self, *, forking: bool) -> None:
+        """One life of a runsv: a service with finish and a log service, told to exit.
+
+        FORKING: as it starts them, else as is quicker.
+        """
         os.fchdir(self.descriptor)
         one = warm.take_over(
             b"x", self.shown, b"runsvdir", self.area, self.handled, descriptors.END, HELD
@@ -142,7 +169,7 @@ class Stage:
         if one is None or one.log is None:
             raise FileNotFoundError
         for part in (one.service, one.log):
-            part.launch = self._stand_in(part, part.launch)
+            part.launch = self._stand_in(part, part.launch if forking else _spawn)
         one.run()
         descriptors.close_from(self.descriptor + 1)
 
@@ -160,14 +187,24 @@ class Stage:
         """LAUNCH with a program that ends at once; in finish the end is ordered."""
 
         def start(file: bytes, arguments: list[bytes], service: Service | None) -> int:
-            if not part.where:
-                part.queue += b"x" if file == b"./finish" else b"t"
             try:
+                if not part.where:
+                    _say(COMMANDS[file])
                 return launch(self.program, arguments, service)
             except OSError:  # runsv would wait for better times
                 raise GivenUp from None
 
         return start
+
+
+def _say(commands: bytes) -> None:
+    fifo = os.open(b"supervise/control", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    os.write(fifo, commands)
+    os.close(fifo)
+
+
+def _spawn(file: bytes, arguments: list[bytes], _service: Service | None) -> int:
+    return spawn.spawn(file, arguments)
 
 
 def _give_up(_number: int, _frame: object) -> None:

@@ -250,7 +250,8 @@ class Service:
 
     def _obey(self) -> None:
         while self.queue and self._command is None:
-            letter = self.queue.pop(0)
+            letter = self.queue[0]
+            del self.queue[0]
             self._command = self._carry_out(letter)
             self._go_on(None)
 

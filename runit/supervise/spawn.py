@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 
-from runit.process import signals
 from runit.process.environment import Given, given
 from runit.process.signals import _signal
 from runit.supervise.wakeup import ALWAYS
@@ -84,7 +83,9 @@ def fork(
     A FILE that cannot be exec'd is the child's own trouble: it calls FAILED and exits
     111.  Raises fork's OSError.
     """
-    before = _signal.pthread_sigmask(_signal.SIG_BLOCK, signals.EVERY)
+    # Those for which the child would do what is this process's; the others end it, as
+    # they would after exec.
+    before = _signal.pthread_sigmask(_signal.SIG_BLOCK, HANDLED)
     try:
         pid = os.fork()
         if pid:

@@ -636,7 +636,7 @@ def test_it_goes_on_without_a_pipe_for_its_log(ours: Suite, tmp_path: Path) -> N
         (
             "",
             (),
-            "rehearsal.HANGS = 0.1; import time; rehearsal.Stage.life = lambda _: time.sleep(60)",
+            "rehearsal.HANGS = 0.1; import time; rehearsal.Stage.life = lambda *_, **__: time.sleep(60)",
         ),
         ("", (), "rehearsal.PROGRAMS = ()"),
         ("", (), "rehearsal.PLACES = (b'OPEN', *rehearsal.PLACES)"),
