@@ -57,6 +57,7 @@ help:
 	@echo 'make check-faults  what the tests break on purpose, broken for FAULTS_MINUTES=3'
 	@echo 'make check-releases  the tests on other releases of Debian  (RELEASES=, root)'
 	@echo 'make coverage   which lines of the suite no test runs, in any process'
+	@echo 'make check-soak  one large tree, and random faults for SOAK_MINUTES=30'
 	@echo 'make lint       ruff, mypy, shellcheck, mandoc'
 	@echo 'make install    into PREFIX=$(PREFIX)              (see INSTALL)'
 	@echo 'make install-lfs  the same, and all that a machine boots with (see INSTALL)'
@@ -218,6 +219,15 @@ coverage: $(VENV)/.done
 	--timeout=300 -o pythonpath="$(MARKED) . tests tests/boot_qemu tests/services/real" \
 	--junitxml=build/coverage/tests.xml $(COVERED) $(ARGS)
 	@$(VENV)/bin/python -EsB tests/lines/report.py build/coverage
+
+# The soak alone, for SOAK_MINUTES: it leaves most of the machine to others.
+SOAK_MINUTES = 30
+
+check-soak: $(VENV)/.done build/check/.done
+	PYRUNIT_BIN="$(CURDIR)/build/check/bin" PYRUNIT_WHEELS="$(CURDIR)/build/wheels" \
+	FAULTS_MINUTES="$(SOAK_MINUTES)" FAULTS_SEED="$(FAULTS_SEED)" \
+	$(VENV)/bin/python -EsB -m pytest -q -p no:cacheprovider -n 0 \
+	--timeout=$$(($(SOAK_MINUTES) * 120 + 600)) tests/faults/test_soak.py $(ARGS)
 
 lint: lint-ruff lint-mypy lint-shell lint-man
 
