@@ -125,7 +125,9 @@ def _put(path: bytes, flags: int, numbers: tuple[int, ...], *, blocking: bool = 
             os.set_blocking(descriptor, True)
         for number in numbers:
             os.dup2(descriptor, number)
-        if descriptor not in numbers:
+        if descriptor in numbers:  # for which dup2(2) has done nothing
+            os.set_inheritable(descriptor, True)
+        else:
             os.close(descriptor)
     except OSError:
         pass

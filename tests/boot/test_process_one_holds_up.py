@@ -467,17 +467,34 @@ def damaged(code: str = "") -> dict[str, str]:
     return {"spy": DAMAGED.format(python=anyones_interpreter(), code=code)}
 
 
+OPENED = "posix.open('/dev/null', posix.O_RDONLY)"
+"""As a library does, for itself: it closes itself at exec."""
+
+
 @pytest.mark.parametrize("closed", [(), (2,), (0, 1, 2)])
+@pytest.mark.parametrize("code", ["", OPENED])
 def test_a_damaged_installation_lets_somebody_in_again_and_again(
-    firsts: Make, closed: tuple[int, ...]
+    firsts: Make, closed: tuple[int, ...], code: str
 ) -> None:
     shell = "#!/bin/sh\nls /proc/$$/fd | grep -c '^[012]$' >>/shell\n"
-    machine = firsts(program="/spy", files=damaged(), closed=closed, shell=shell)
+    machine = firsts(program="/spy", files=damaged(code), closed=closed, shell=shell)
     for count in range(1, 4):
         wait_for(lambda count=count: len(machine.read("shell").split()) >= count)
         machine.signal(signal.SIGINT, signal.SIGTERM)
     assert {*machine.read("shell").split()} == {"3"}
     machine.kill()
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize("code", ["", OPENED])
+def test_a_stage_has_all_descriptors_without_a_console(
+    firsts: Make, number: int, code: str
+) -> None:
+    stages = {str(number): "ls /proc/$$/fd | grep -c '^[012]$' >/open"}
+    files = launcher(code)
+    machine = firsts(stages, program="/spy", files=files, closed=(0, 1, 2), console=False)
+    assert machine.end() == OFF
+    assert machine.read("open") == "3\n"
 
 
 def test_a_damaged_installation_reaps_orphans(firsts: Make) -> None:
