@@ -140,6 +140,10 @@ def root(name: str, packages: list[str]) -> None:
     remove(new)
     cache = f"--cache-dir={STORE / 'packages'}"
     run("debootstrap", "--variant=minbase", cache, name, new, archive()[0])
+    # As this machine's apt is told to reach archives, and how old they may be.
+    dumped = run("apt-config", "dump").splitlines()
+    settings = [line for line in dumped if line.startswith(("Acquire::Check-", "Acquire::http"))]
+    (new / "etc/apt/apt.conf.d/90outside").write_text("\n".join([*settings, ""]))
     install(new)  # the lists alone
     known = run("chroot", new, "apt-cache", "policy", *packages)
     there = re.findall(r"(?m)^(\S+):\n.*\n  Candidate: (?!\(none\))", known)
