@@ -76,9 +76,8 @@ class Places:
 
     def heard(self) -> set[bytes] | None:
         """Take in what has happened: names that have come or gone; None if it was more."""
+        assert self._inotify is not None  # whose descriptor else was readable?
         names: set[bytes] = set()
-        if self._inotify is None:
-            return names
         for number, mask, name in watch.events(self._inotify):
             if number != self._content or not mask & PLAIN:
                 return None

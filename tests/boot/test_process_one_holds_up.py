@@ -306,9 +306,10 @@ def test_it_goes_on_where_nobody_can_be_let_in(firsts: Make) -> None:
 @needs("strace")
 def test_it_goes_on_where_the_console_has_hung_up(firsts: Make) -> None:
     """And where nobody's session can be told."""
-    script = "[ ! -d /run/first ] || exec mkdir /run/second; mkdir /run/first; exit 111"
+    left = "cat /left & mkdir /run/first; exit 111"
+    script = f"[ ! -d /run/first ] || exec mkdir /run/second; {left}"
     stages = {"1": WAIT, "2": script}
-    machine = firsts(stages, fifos=["gate"], around=failing("getsid:error=ESRCH"))
+    machine = firsts(stages, fifos=["gate", "left"], around=failing("getsid:error=ESRCH"))
     gate = machine.at("gate")
     os.dup2(gate, machine.console.master)
     os.close(gate)
@@ -331,6 +332,13 @@ def test_it_needs_no_proc_to_start_stage_2_again(firsts: Make) -> None:
     files = {**launcher("sys.modules['ctypes'] = None"), "proc/sysrq-trigger": ""}
     machine = firsts({"2": script}, program="/spy", files=files, proc=False)
     wait_for(lambda: machine.read("proc/sysrq-trigger") == "o", "the last order")
+    assert (machine.root / "run/second").exists()
+
+
+def test_a_place_for_proc_is_not_needed_either(firsts: Make) -> None:
+    script = "[ ! -d /run/first ] || exec mkdir /run/second; mkdir /run/first; exit 111"
+    machine = firsts({"1": "rmdir /proc", "2": script}, proc=False)
+    assert machine.end() == OFF
     assert (machine.root / "run/second").exists()
 
 
@@ -434,10 +442,18 @@ def test_it_goes_through_its_stages_without_ctypes(firsts: Make) -> None:
 
 
 def test_it_never_ends_where_the_kernel_refuses_everything(firsts: Make) -> None:
-    code = "from runit.boot import kernel; kernel.leave = lambda command: None"
+    code = (
+        "import time\n"
+        "from runit.boot import kernel\n"
+        "kernel.leave = lambda command: None\n"
+        "def sleep(seconds, really=time.sleep):\n"
+        "    open('/asleep', 'w').close()\n"
+        "    really(seconds)\n"
+        "time.sleep = sleep"
+    )
     machine = firsts(program="/spy", files=launcher(code))
     machine.told("system halt.\n")
-    machine.settle()
+    wait_for((machine.root / "asleep").exists)
     assert machine.process.poll() is None
 
 
@@ -446,7 +462,7 @@ def test_a_container_without_services_and_programs_is_told_and_can_be_ended(firs
         bare=True,
         program="/none/bin/spy",
         files={"none/bin/spy": launcher("")["spy"]},
-        environment={"SVDIR": "/none", "PATH": "/none", "container": "oci"},
+        environment={"SVDIR": "/nowhere", "PATH": "/nowhere", "container": "oci"},
     )
     wait_for(lambda: "unable to start child: /etc/runit/2" in machine.read("errors"))
     machine.signal(signal.SIGTERM)
