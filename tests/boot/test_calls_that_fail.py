@@ -275,6 +275,16 @@ def test_who_ends_meanwhile_is_not_counted(either: Machine, inject: str, what: s
     assert (output, said) == ("", "")
 
 
+def test_who_ends_before_he_is_waited_for_is_looked_for_again(
+    machines: Callable[..., Machine], bare_world: Path
+) -> None:
+    machine = machines(bare_world)
+    pid = machine.start("sh", "-c", "trap '' TERM; echo; while :; do sleep 1000; done")
+    done = failing(machine, "pidfd_open:error=ESRCH", "killall5", "-t", "1")
+    assert done == (0, "", "")
+    assert not machine.alive(pid)
+
+
 # runlevel
 
 

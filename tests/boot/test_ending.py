@@ -38,6 +38,7 @@ def other() -> Iterator[subprocess.Popen[bytes]]:
 def test_who_lives_has_not_ended(other: subprocess.Popen[bytes]) -> None:
     with Ending(other.pid) as ending:
         assert not ending.wait(0)
+        assert not ending.wait(0.05)
         assert not ending.wait(-1)
 
 

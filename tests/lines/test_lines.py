@@ -256,6 +256,7 @@ def test_the_report_wants_each_line_run_or_listed(tmp_path: Path) -> None:
     assert wrong(tmp_path, whole) == []
     was = "runit.log.svlogd main: two = 2"
     gone = "runit.log.svlogd main: four = 4"
+    assert wrong(tmp_path, f"{whole}{was}\n By chance, or not.\n") == []
     cold = "runit.cold -: need = 'not be run'"
     assert wrong(tmp_path, f"{whole}{was}\n So.\n{gone}\n So.\n{cold}\n So.\n") == [
         f"listed, but it is run, or need not be: {was}",

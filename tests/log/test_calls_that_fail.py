@@ -10,7 +10,7 @@ from pathlib import Path
 
 from log.logs import current, everything, logging, old_logs
 from oldworld import Terminal
-from support import Suite, needs, wait_for
+from support import Suite, build, needs, wait_for
 
 pytestmark = needs("strace")
 
@@ -170,3 +170,71 @@ def test_a_closed_input_is_none_even_without_dev_null(ours: Suite, tmp_path: Pat
     os.killpg(process.pid, signal.SIGTERM)
     process.wait(30)
     assert (tmp_path / "log/current").read_bytes() == b""
+
+
+def test_the_end_of_a_line_in_pieces_may_fill_a_log(ours: Suite, tmp_path: Path) -> None:
+    with logging(ours, tmp_path / "log", config=ROTATE) as work:
+        work.write(b"x" * 1500)
+        wait_for(lambda: current(tmp_path / "log") == b"x" * 1500)
+        work.write(b"\n")
+        wait_for(lambda: [path.stat().st_size for path in old_logs(tmp_path / "log")] == [1501])
+
+
+def test_a_processor_outlives_its_directory(ours: Suite, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    os.mkfifo(tmp_path / "fifo")
+    config = ROTATE + b"!echo $$ >pid; read x <../fifo; cat\n"
+    (tmp_path / "one/config").write_bytes(config)
+    with (tmp_path / "errors").open("wb") as errors:
+        process = ours.start(
+            "svlogd", "one", "two", cwd=tmp_path, stdin=subprocess.PIPE, stderr=errors
+        )
+    assert process.stdin is not None
+    process.stdin.write(lines(21))
+    process.stdin.flush()
+    pid = int(wait_for((tmp_path / "one/pid").read_text))
+    (tmp_path / "one").rename(tmp_path / "gone")
+    process.send_signal(signal.SIGHUP)
+    wait_for(lambda: b"one" in (tmp_path / "errors").read_bytes())
+    (tmp_path / "fifo").write_bytes(b"\n")
+    wait_for(lambda: not Path(f"/proc/{pid}").exists())
+    process.stdin.close()
+    assert process.wait(30) == 0
+    assert everything(tmp_path / "two") == lines(21)
+
+
+SHORT = """
+import posix
+from runit.log import logger
+really_read, really_split, read = logger._read, logger._split, posix.read
+def short(*words):
+    posix.read = read
+    raise MemoryError
+def once(size):
+    logger._read = really_read
+    posix.read = short
+    return really_read(size)
+def split(*words):
+    if logger._split is split:
+        logger._split = really_split
+        raise MemoryError
+    return really_split(*words)
+logger._read, logger._split = once, split
+"""
+
+
+def test_a_lack_of_memory_is_told_and_waited_for(ours: Suite, tmp_path: Path) -> None:
+    (tmp_path / "log").mkdir()
+    end = "posix._exit(main())"
+    program = Path(ours.program("svlogd")).read_text().replace(end, SHORT + end)
+    spy = build(tmp_path / "spy", {"svlogd": program}) / "svlogd"
+    done = subprocess.run(
+        [spy, "log"], cwd=tmp_path, input=b"abc\n", capture_output=True, timeout=30
+    )
+    said = (
+        "svlogd: pausing: unable to read: standard input: out of memory\n"
+        "svlogd: pausing: unable to work on: standard input: out of memory\n"
+    )
+    assert (done.returncode, done.stderr.decode()) == (0, said)
+    assert current(tmp_path / "log") == b"abc\n"
