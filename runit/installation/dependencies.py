@@ -74,11 +74,12 @@ def install(target: Path, requirements: list[str], wheels: Path | None) -> tuple
             command += ["--root-user-action=ignore", "--retries=2", "--prefer-binary"]
             if wheels:
                 command += ["--no-index", f"--find-links={wheels.absolute()}"]
-            if _run([*command, *requirements]).returncode == 0:
+            alone = wheels is not None
+            if _run([*command, *requirements], alone).returncode == 0:
                 return [], ""
             missing, reason = [], ""
             for requirement in requirements:
-                ended = _run([*command, requirement])
+                ended = _run([*command, requirement], alone)
                 if ended.returncode != 0:
                     missing.append(name(requirement))
                     reason = _last_error(ended.stderr)
@@ -119,11 +120,17 @@ def environment(directory: Path, requirements: list[str]) -> str:
         return str(error)
 
 
-def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
-    """Run COMMAND; the user's pip configuration counts, but for where to install."""
+def _run(command: list[str], alone: bool = False) -> subprocess.CompletedProcess[str]:
+    """Run COMMAND; the user's pip configuration counts, but for where to install.
+
+    With ALONE, packages come from nowhere but where COMMAND says.
+    """
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
     for key in ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER", "PIP_PYTHON"):
         environment.pop(key, None)
+    if alone:
+        environment.pop("PIP_FIND_LINKS", None)
+        environment["PIP_CONFIG_FILE"] = os.devnull
     environment["PIP_REQUIRE_VIRTUALENV"] = "0"
     environment["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"
     return subprocess.run(

@@ -145,9 +145,11 @@ def test_wheels_that_do_not_exist_are_refused(maker: Maker, tmp_path: Path) -> N
     assert not (tmp_path / "x").exists()
 
 
-def test_what_cannot_be_had_is_said_in_one_line(maker: Maker, tmp_path: Path) -> None:
+def test_what_cannot_be_had_is_said_in_one_line(maker: Maker, wheels: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    installed = maker.install(tmp_path / "x", wheels=tmp_path / "empty")
+    # Where a user's pip looks besides does not count.
+    besides = {"PIP_FIND_LINKS": str(wheels)}
+    installed = maker.install(tmp_path / "x", wheels=tmp_path / "empty", environment=besides)
     (line,) = installed.warned.splitlines()
     expected = "install: warning: inotify-simple, psutil, python-daemon cannot be had: "
     assert line.startswith(expected)
