@@ -16,6 +16,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -117,7 +118,8 @@ def make(name: str) -> None:
         dirs_exist_ok=True,
     )
     fetched = source / "build/fetched"
-    requirements = declared(CHECKOUT, "test", "lint")
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
+    requirements = [*declared(CHECKOUT, "test", "lint"), *project["build-system"]["requires"]]
     version = run("chroot", STORE / name, "python3", "-c", PYTHON).strip()
     state = digest([version, *requirements])
     once(fetched, state, lambda: fetch(fetched, version, requirements))
