@@ -123,7 +123,7 @@ class Service:
         self.ending = False  # runsv is about to exit: nothing is wanted any more
         self.short = False  # of processes, which has been said
         self.due = False  # to be started, though not wanted up: once
-        self.untold = False  # its process ended, which no record says yet
+        self.untold = False  # something changed which no record says yet
         self._pid_too = False  # supervise/pid is to be written
         self._outcome = 0  # the wait status that finish will hear of
         self._command: Command | None = None
@@ -292,16 +292,20 @@ class Service:
             return
         self.want = want
         self.due = False
-        self.record()
+        self.untold = True
 
     def _stop(self) -> Command:
         if self.state != RUN:
             return
         pid = self.pid
         replaced = yield b"t"
-        if not replaced and self._kill(pid, _signal.SIGTERM):
+        if not replaced and pid == self.pid:
             self.got_term = True
-            self.record()
+            if self.untold:  # what is wanted is told before it is done
+                self.record()
+            else:
+                self.untold = True
+            self._kill(pid, _signal.SIGTERM)
         if self.want != WANT_UP:
             self._kill(pid, _signal.SIGCONT)
             yield b"d" if self.want == WANT_DOWN else b"x"
@@ -314,12 +318,12 @@ class Service:
                 self._kill(pid, SIGNALS[letter])
         if letter in b"pc":
             self.paused = letter == ord("p")
-            self.record()
+            self.untold = True
 
-    def _kill(self, pid: int, number: int) -> bool:
+    def _kill(self, pid: int, number: int) -> None:
         """Signal the process that a command was for, if it is still there."""
         if not pid or pid != self.pid:
-            return False
+            return
         try:
             if self.orphan >= 0:
                 _signal.pidfd_send_signal(self.orphan, number)
@@ -327,7 +331,6 @@ class Service:
                 os.kill(pid, number)
         except OSError:  # it became another user's; the reference does not say so either
             pass
-        return True
 
     def _has_scripts(self) -> bool:
         return not self.where and not files.missing(b"control")
@@ -345,6 +348,8 @@ class Service:
         except OSError as error:
             complain(self.who, "warning", b"unable to stat " + path, error=error)
             return False
+        if self.untold:  # which a script may ask for
+            self.record()
         try:
             self._script = self.launch(path, [path], None)
         except OSError as error:

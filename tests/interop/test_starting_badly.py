@@ -70,7 +70,7 @@ def attempt(*arguments: str, prefix: Prefix = ()) -> Step:
             side.note("it runs")
             process.terminate()
         side.note("exit", process.wait(30))
-        for line in side.error_lines():
+        for line in dict.fromkeys(side.error_lines()):  # ours tries to write fewer records
             side.note("error", line)
         for where in (side.service, side.service / "log"):
             place = where / "supervise"

@@ -28,7 +28,7 @@ from support import (
 
 import runit
 from runit.launchers import interpreter
-from runit.supervise.patience import patiently
+from runit.supervise import patience
 
 pytestmark = pytest.mark.skipif(
     not os.access("/usr/bin/strace", os.X_OK), reason="strace is not installed"
@@ -208,7 +208,7 @@ def test_a_service_that_cannot_be_signalled_stays(ours: Suite, tmp_path: Path) -
 def test_a_control_script_for_which_there_is_no_process_is_told(
     ours: Suite, tmp_path: Path
 ) -> None:
-    one = build(tmp_path / "s", {**RUN, "control/t": "#!/bin/sh\n"})
+    one = build(tmp_path / "s", {**RUN, "control/t": "#!/bin/sh\nexit 1\n"})
     spawned = failing("clone3,vfork:error=EAGAIN:when=1")  # as the C library does it, not fork(2)
     with runsv(ours, one, *spawned) as process:
         first = wait_for(lambda: pid(one))
@@ -228,7 +228,10 @@ def test_what_cannot_be_started_at_all_is_told(ours: Suite, tmp_path: Path) -> N
 def test_a_finish_for_which_there_is_no_process_is_tried_again(ours: Suite, tmp_path: Path) -> None:
     files = {"run": "#!/bin/sh\n[ ! -e ran ] || exec sleep 1000\n: >ran\n"}
     one = build(tmp_path / "s", {**files, "finish": "#!/bin/sh\n: >finished\n"})
-    with runsv(ours, one, *failing(f"{FORKS}:error=EAGAIN:when=2")) as process:
+    code = "from runit.supervise import service; service.FORK_PAUSE = 0.1"
+    program = spy(ours, "runsv", tmp_path, code)
+    before = failing(f"{FORKS}:error=EAGAIN:when=2")
+    with runsv(ours, one, *before, program=program) as process:
         wait_for((one / "finished").exists)
         process.said(f"runsv {one}: warning: unable to fork, sleeping: temporary failure\n")
 
@@ -274,8 +277,9 @@ def test_a_lack_of_memory_anywhere_is_told_and_waited_for(
         wait_for(lambda: pid(one) not in (0, first))
 
 
-def test_who_waits_is_told_once_for_each_shortage() -> None:
+def test_who_waits_is_told_once_for_each_shortage(monkeypatch: pytest.MonkeyPatch) -> None:
     """And no more if there is no memory for that either."""
+    monkeypatch.setattr(patience, "PAUSE", 0.01)
     short, told = [MemoryError(), MemoryError()], []
 
     def loop() -> int:
@@ -288,7 +292,7 @@ def test_who_waits_is_told_once_for_each_shortage() -> None:
         if len(told) == 1:
             raise MemoryError
 
-    assert patiently(loop, complain) == 7
+    assert patience.patiently(loop, complain) == 7
     assert len(told) == 2
 
 
@@ -650,8 +654,7 @@ def test_it_goes_on_without_a_pipe_for_its_log(ours: Suite, tmp_path: Path) -> N
         (
             "",
             (),
-            "import time; rehearsal.HANGS = 0.1\n"
-            "rehearsal.Stage.life = lambda *_, **__: time.sleep(60)",
+            "rehearsal.HANGS = 0.1; rehearsal.Stage.life = lambda *_, **__: sleep(60)",
         ),
         ("", (), "rehearsal.PROGRAMS = ()"),
         ("", (), "rehearsal.PLACES = (b'OPEN', *rehearsal.PLACES)"),
@@ -663,7 +666,9 @@ def test_a_rehearsal_that_is_given_up_does_no_harm(
     one = build(tmp_path / "d/s", RUN)
     (tmp_path / "open").mkdir()
     (tmp_path / "open").chmod(0o777)
-    code = f"from runit.supervise import rehearsal; {code}".replace("OPEN", str(tmp_path / "open"))
+    code = f"from time import sleep; from runit.supervise import rehearsal; {code}".replace(
+        "OPEN", str(tmp_path / "open")
+    )
     program = spy(ours, "runsvdir", tmp_path, code)
     before = failing(injects, paths=paths) if injects else []
     with runsvdir(ours, tmp_path / "d", *before, program=program) as process:
@@ -674,13 +679,15 @@ def test_a_rehearsal_that_is_given_up_does_no_harm(
 
 # The way to its directory
 
+SOON = "from runit.supervise import runsvdir; runsvdir.LOOK_EVERY = 0.1"
+
 
 @pytest.mark.parametrize(
     ("inject", "code", "said"),
     [
         ("inotify_add_watch:error=ENOENT:when=1", "", ""),
         ("inotify_add_watch:error=EACCES:when=1", "", ""),
-        ("", "places.MOST_TRIES = 0", "it changes too fast"),
+        ("", f"places.MOST_TRIES = 0; {SOON}", "it changes too fast"),
         ("", "places.SILENT = (b'',)", " does not tell of changes"),
     ],
 )

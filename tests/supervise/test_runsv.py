@@ -5,10 +5,22 @@ from __future__ import annotations
 import os
 import signal
 import stat as modes
+import subprocess
 from pathlib import Path
 
 import pytest
-from support import CHILD_TO_WAIT_FOR, Suite, alive, build, command, pid, stat, supervised, wait_for
+from support import (
+    CHILD_TO_WAIT_FOR,
+    Suite,
+    alive,
+    build,
+    command,
+    needs,
+    pid,
+    stat,
+    supervised,
+    wait_for,
+)
 
 SLEEP = "#!/bin/sh\nexec sleep 1000\n"
 DRAIN = "#!/bin/sh\nexec cat >/dev/null\n"
@@ -341,3 +353,41 @@ def test_exit_between_two_runs_of_the_log_service_loses_nothing(
         command(service, "x")
         assert runsv.wait(30) == 0
     assert lines(service / "heard") == ["said"]
+
+
+def test_what_is_wanted_is_told_before_it_is_done(suite: Suite, tmp_path: Path) -> None:
+    """A control script may ask, and so may a service that is told to end."""
+    service = build(
+        tmp_path / "s",
+        {
+            "run": "#!/bin/sh\ntrap 'cat supervise/stat >>seen; exit' TERM\n"
+            f"{CHILD_TO_WAIT_FOR}\n>ready\nwhile :; do wait $!; done\n",
+            "control/t": "#!/bin/sh\ncat supervise/stat >>seen\nexit 1\n",
+        },
+    )
+    with suite.runsv(service):
+        wait_for((service / "ready").exists)
+        command(service, "d")
+        wait_for(lambda: stat(service) == "down")
+        script, service_itself = lines(service / "seen")
+        assert script == "run, want down"
+        assert service_itself in ("run, want down", "run, got TERM, want down")
+
+
+@needs("strace")
+def test_commands_that_come_together_have_one_record(ours: Suite, tmp_path: Path) -> None:
+    """The reference writes one for each."""
+    service = build(tmp_path / "s", {"run": SLEEP})
+    trace = ["strace", "-qq", "-o", tmp_path / "trace", "-e", "trace=rename"]
+    program = ours.program("runsv")
+    with subprocess.Popen([*trace, program, service], env=ours.environment()) as traced:
+        wait_for(lambda: pid(service))
+        before = pid(service)
+        command(service, "tcu")
+        wait_for(lambda: pid(service) not in (0, before))
+        wait_for(lambda: (service / "supervise/status").read_bytes()[19] == 1)
+        command(service, "x")
+        traced.wait(60)
+    told = (tmp_path / "trace").read_text().count('"supervise/status"')
+    # Opened, started, tcu, started again, x, down; and the pause of one that ends too soon.
+    assert told in (6, 7)
