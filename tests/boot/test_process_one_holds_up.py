@@ -290,7 +290,8 @@ def failing(*injects: str, paths: tuple[str, ...] = ()) -> tuple[str, ...]:
 @needs("strace")
 def test_process_1_waits_for_a_process_to_be_had_and_goes_down_without_one(firsts: Make) -> None:
     second_and_fifth = failing("clone,clone3,fork,vfork:error=EAGAIN:when=2+3")
-    machine = firsts(around=second_and_fifth)
+    files = launcher("from runit.boot import children; children.FORK_PAUSE = 0.1")
+    machine = firsts(program="/spy", files=files, around=second_and_fifth)
     assert machine.end() == OFF
     said = 'warning: unable to fork for "/etc/runit/2" pausing: temporary failure'
     assert machine.text() == lines(*stage(1), said, *stage(2), *stage(3), *DOWN)

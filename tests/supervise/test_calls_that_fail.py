@@ -690,6 +690,7 @@ SOON = "from runit.supervise import runsvdir; runsvdir.LOOK_EVERY = 0.1"
         ("", f"places.MOST_TRIES = 0; {SOON}", "it changes too fast"),
         ("", "places.SILENT = (b'',)", " does not tell of changes"),
     ],
+    ids=["gone", "closed", "too fast", "silent"],
 )
 def test_a_way_that_cannot_be_watched_is_looked_at(
     ours: Suite, tmp_path: Path, inject: str, code: str, said: str
