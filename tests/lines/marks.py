@@ -55,8 +55,7 @@ def _hit():
             own = posix.dup(descriptor)
             posix.close(own)
             sys._pyrunit_marks = mmap.mmap(descriptor, {size})
-            if sys.version_info < (3, 15):
-                posix.close(own)  # the one that the mapping has opened for itself
+            posix.close(own)  # the one that the mapping has opened for itself
             break
         except OSError:
             pass
