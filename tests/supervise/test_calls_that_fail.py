@@ -476,8 +476,8 @@ def test_a_runsv_that_is_not_known_is_told_to_exit(
     with left_alone(ours, directory) as old:
         before = failing(call, paths=(path.format(old),))
         with runsvdir(ours, directory, *before) as new:
-            waits = "runsvdir wait s"
-            wait_for(lambda: any(shown(child).startswith(waits) for child in children(new.pid)))
+            control = str(directory / "s/supervise/control")
+            wait_for(lambda: control in open_files(new.pid).values())
             (directory / "s").rename(tmp_path / "elsewhere")
             wait_for(lambda: not alive(old))
 
@@ -486,9 +486,10 @@ def test_a_runsv_that_cannot_be_told_to_exit_stays(ours: Suite, tmp_path: Path) 
     directory = tmp_path / "d"
     program = spy(ours, "runsvdir", tmp_path, UNKNOWN)
     with left_alone(ours, directory) as old:
-        before = failing("write:error=EAGAIN", paths=(directory / "s/supervise/control",))
+        control = str(directory / "s/supervise/control")
+        before = failing("write:error=EAGAIN", paths=(control,))
         with runsvdir(ours, directory, *before, program=program) as new:
-            wait_for(lambda: any("runsvdir wait s" in shown(child) for child in children(new.pid)))
+            wait_for(lambda: control in open_files(new.pid).values())
             os.kill(new.pid, signal.SIGHUP)
             assert new.process.wait(30) == 111
             assert alive(old)
