@@ -94,7 +94,8 @@ poll.register(mine, select.POLLIN)
 while True:
     for ready, _ in poll.poll():
         if ready == mine:
-            for number in posix.read(mine, 100):
+            # Of those that come at once, the handlers' order is another one.
+            for number in sorted(posix.read(mine, 100)):
                 posix.write(did, _signal.strsignal(number).encode() + b"\\n")
             continue
         data = posix.read(0, 4096)
