@@ -320,6 +320,19 @@ def test_it_goes_on_where_the_console_has_hung_up(firsts: Make) -> None:
     assert (machine.root / "run/second").exists()
 
 
+def test_a_line_that_the_console_does_not_take_at_once_is_said_again(firsts: Make) -> None:
+    code = (
+        "import os\n"
+        "def once(*words, really=os.write):\n"
+        "    os.write = really\n"
+        "    raise BlockingIOError\n"
+        "os.write = once"
+    )
+    machine = firsts(program="/spy", files=launcher(code))
+    machine.told("booting.\n")
+    assert machine.end() == OFF
+
+
 def test_a_child_that_cannot_become_a_stage_is_told_of(firsts: Make) -> None:
     code = "from runit.boot.console import Console; Console.become_output = broken"
     machine = firsts(program="/spy", files=launcher(code))

@@ -558,6 +558,19 @@ def test_of_two_names_for_a_directory_one_may_go(ours: Suite, tmp_path: Path) ->
         wait_for(lambda: not listening(one))
 
 
+def test_a_name_may_stand_for_another_directory_at_once(ours: Suite, tmp_path: Path) -> None:
+    directory = tmp_path / "d"
+    directory.mkdir()
+    first, second = (build(tmp_path / name, RUN) for name in ("first", "second"))
+    (directory / "s").symlink_to(first)
+    with runsvdir(ours, directory):
+        wait_for(lambda: pid(first))
+        (tmp_path / "new").symlink_to(second)
+        (tmp_path / "new").rename(directory / "s")
+        wait_for(lambda: pid(second))
+        wait_for(lambda: not listening(first))
+
+
 def test_its_log_tells_what_is_wrong_and_gets_a_dot(ours: Suite, tmp_path: Path) -> None:
     code = "from runit.supervise import runsvdir; runsvdir.DOT_EVERY = 0.1"
     program = spy(ours, "runsvdir", tmp_path, code)
