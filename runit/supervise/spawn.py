@@ -44,19 +44,16 @@ def spawn(
     file: bytes,
     arguments: list[bytes],
     *,
-    stdin: int | None = None,
     stdout: int | None = None,
     new_session: bool = False,
 ) -> int:
     """Start FILE with ARGUMENTS (argv[0] first); returns its pid.
 
-    STDIN and STDOUT are descriptors of ours to put in place of the inherited
-    ones; NEW_SESSION is setsid(2).  Raises OSError if it cannot be started: fork's
-    errors (EAGAIN, ENOMEM) as well as exec's.
+    STDOUT is a descriptor of ours to put in place of the inherited one; NEW_SESSION is
+    setsid(2).  Raises OSError if it cannot be started: fork's errors (EAGAIN, ENOMEM) as
+    well as exec's.
     """
     actions = []
-    if stdin is not None:
-        actions.append((os.POSIX_SPAWN_DUP2, stdin, 0))
     if stdout is not None:
         actions.append((os.POSIX_SPAWN_DUP2, stdout, 1))
     return os.posix_spawn(
@@ -80,8 +77,8 @@ def fork(
 ) -> int:
     """As `spawn`, but the child calls ENTER first, whatever has become of this process.
 
-    A FILE that cannot be exec'd is the child's own trouble: it calls FAILED and exits
-    111.  Raises fork's OSError.
+    STDIN is as STDOUT.  A FILE that cannot be exec'd is the child's own trouble: it calls
+    FAILED and exits 111.  Raises fork's OSError.
     """
     # Those for which the child would do what is this process's; the others end it, as
     # they would after exec.

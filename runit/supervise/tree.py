@@ -244,12 +244,15 @@ class Tree:
             self.by_descriptor[found.fileno] = entry
             self.poll.register(found.fileno, select.POLLIN)
             return
+        control = adopt.control(entry.name)  # first: its name may go as soon as a child waits
         try:
             entry.pid = _wait_for_lock(entry.name)
         except OSError as error:
+            if control >= 0:
+                os.close(control)
             self._lacks_processes(entry, error)
             return
-        entry.control = adopt.control(entry.name)
+        entry.control = control
         entry.waited = True
         self.by_pid[entry.pid] = entry
 
