@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,8 @@ def draw(report: Report, directory: Path) -> list[Path]:
 
 def _chapter(report: Report, chapter: int, rows: list[Row], path: Path) -> None:
     """Rows of one unit that do not depend on the number of services share a panel."""
-    numbered = [row for row in rows if any(report.results.services(row.key))]
+    services = {row: report.results.services(row.key) for row in rows}
+    numbered = [row for row in rows if any(services[row])]
     panels: dict[str, list[Row]] = {row.key: [row] for row in numbered}
     for row in rows:
         if row not in numbered:
@@ -60,13 +62,27 @@ def _chapter(report: Report, chapter: int, rows: list[Row], path: Path) -> None:
     for axis in axes.flat[len(panels) :]:
         axis.set_visible(False)
     for axis, panel in zip(axes.flat, panels.values(), strict=False):
-        if panel[0] in numbered:
+        if len(services[panel[0]]) > 1:
             _lines(report, panel[0], axis)
         else:
-            _bars(report, panel, axis)
+            _bars(report, panel, axis, *services[panel[0]])
     drawing.suptitle(f"{CHAPTERS[chapter]} (medians)", fontsize=12)
     versions = "; ".join(f"{peer} {version}" for peer, version in report.peers.items())
     caption = f"{machine.line(report.machine)}. {versions}."
+    shown = {
+        label: handle
+        for axis in drawing.axes
+        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
+    }
+    named = [peer for peer in _peers(report, rows) if peer in shown]
+    drawing.legend(
+        [shown[peer] for peer in named],
+        named,
+        loc="lower center",
+        bbox_to_anchor=(0.5, 0.5 / size[1]),
+        ncols=len(named),
+        fontsize=8,
+    )
     drawing.tight_layout(rect=(0, 0.9 / size[1], 1, 1))
     drawing.text(0.01, 0.1 / size[1], textwrap.fill(caption, 150), fontsize=7, va="bottom")
     drawing.savefig(path, metadata={"Date": None})
@@ -87,13 +103,13 @@ def _peers(report: Report, rows: list[Row]) -> list[str]:
 
 def _lines(report: Report, row: Row, axis: Any) -> None:
     """The number of services to the right, what they take upwards, both in powers."""
-    lowest: list[float] = []
+    values: list[float] = []
     for peer in _peers(report, [row]):
         medians = [
             (n, report.results.median(row.key, n, peer)) for n in report.results.services(row.key)
         ]
         points = [(n, value) for n, value in medians if value is not None]
-        lowest += [value for _, value in points]
+        values += [value for _, value in points]
         width = 2.2 if peer == OURS else 1.2
         axis.plot(
             *zip(*points, strict=True),
@@ -104,8 +120,10 @@ def _lines(report: Report, row: Row, axis: Any) -> None:
             ms=3,
         )
     axis.set_xscale("log")
-    if min(lowest) > 0:
+    if min(values) > 0:
         axis.set_yscale("log")
+        low, high = (math.floor(math.log10(value)) for value in (min(values), max(values)))
+        axis.set_ylim(10**low, 10 ** (high + 1))
     else:
         axis.set_yscale("symlog", linthresh=1)
     axis.xaxis.set_major_formatter(PLAIN)
@@ -115,15 +133,16 @@ def _lines(report: Report, row: Row, axis: Any) -> None:
     axis.set_xlabel("services")
     axis.set_ylabel(row.unit)
     axis.grid(alpha=0.3)
-    axis.legend(fontsize=7)
 
 
-def _bars(report: Report, rows: list[Row], axis: Any) -> None:
-    """A group of bars for each of ROWS, which have one unit."""
+def _bars(report: Report, rows: list[Row], axis: Any, services: int = 0) -> None:
+    """A group of bars for each of ROWS, which have one unit, with so many SERVICES."""
     peers = _peers(report, rows)
     wide = 0.8 / len(peers)
     for one, peer in enumerate(peers):
-        medians = [(at, report.results.median(row.key, 0, peer)) for at, row in enumerate(rows)]
+        medians = [
+            (at, report.results.median(row.key, services, peer)) for at, row in enumerate(rows)
+        ]
         there = [
             (at + (one - (len(peers) - 1) / 2) * wide, value) for at, value in medians if value
         ]
@@ -135,9 +154,8 @@ def _bars(report: Report, rows: list[Row], axis: Any) -> None:
         axis.set_xticks(range(len(rows)), names, fontsize=6)
     else:
         axis.set_xticks([])
-        axis.set_title(textwrap.fill(rows[0].title, 60), fontsize=9)
+        title = rows[0].title + (f", {services} services" if services else "")
+        axis.set_title(textwrap.fill(title, 60), fontsize=9)
     axis.set_ylabel(rows[0].unit + (" of processor time" if rows[0].unit == "s/GB" else ""))
     axis.yaxis.set_major_formatter(PLAIN)
-    axis.margins(y=0.3)  # the legend's
     axis.grid(alpha=0.3, axis="y")
-    axis.legend(fontsize=7)
