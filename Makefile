@@ -54,6 +54,7 @@ help:
 	@echo 'make check-boot   tests of such machines                (root)'
 	@echo 'make check-services  tests of the services with real daemons (root)'
 	@echo 'make bench      this suite beside its peers, into docs/benchmarks  (SHORT=1, ARGS=)'
+	@echo 'make check-charts  tests of charts, which the benchmarks draw'
 	@echo 'make check-faults  what the tests break on purpose, broken for FAULTS_MINUTES=3'
 	@echo 'make check-releases  the tests on other releases of Debian  (RELEASES=, root)'
 	@echo 'make coverage   which lines of the suite no test runs, in any process'
@@ -175,8 +176,12 @@ SHORT =
 
 build/bench/.done: pyproject.toml
 	@echo 'making a virtual environment for the benchmarks ...'
-	@$(INSTALLATION) environment build/bench bench
+	@$(INSTALLATION) environment build/bench bench test
 	$(DONE)
+
+# What the tests' own environment has no matplotlib for.
+check-charts: build/bench/.done
+	build/bench/bin/python -EsB -m pytest -q -p no:cacheprovider tests/benchmarks/test_report.py $(ARGS)
 
 bench: build/bench/.done
 	@sh benchmarks/packages.sh
