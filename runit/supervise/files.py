@@ -186,6 +186,20 @@ def _create(path: bytes) -> int:
         return os.open(path, NEW, 0o644)
 
 
+def _write(descriptor: int, content: bytes) -> int:
+    """Write to a new file; how much.  Raises OSError.
+
+    ext4 writes out a file that is renamed over another, which takes a millisecond or two,
+    unless it has its blocks already.  What is told here does not outlive the machine's
+    next start anyway.
+    """
+    try:
+        os.posix_fallocate(descriptor, 0, len(content))
+    except OSError:
+        pass  # the write will tell
+    return os.write(descriptor, content)
+
+
 def replace(who: bytes, path: bytes, content: bytes) -> int:
     """Put CONTENT at PATH in one step; how far it came, with a warning by WHO if not there.
 
@@ -199,7 +213,7 @@ def replace(who: bytes, path: bytes, content: bytes) -> int:
         complain(who, "warning", b"unable to open " + new, error=error)
         return NOTHING
     try:
-        written = os.write(descriptor, content) if content else 0
+        written = _write(descriptor, content) if content else 0
     except OSError as error:
         complain(who, "warning", b"unable to write " + new, error=error)
         return NOTHING
