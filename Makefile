@@ -42,8 +42,8 @@ DONE = @touch $@
 SOURCES = pyproject.toml LICENSE $(shell find runit -name '*.py') $(wildcard docs/man/*.8)
 
 .PHONY: help install install-lfs uninstall uninstall-true boot check-boot check-differential \
-	services check-services check-faults check-releases coverage wheels run tour check bench clean \
-	lint lint-ruff lint-mypy lint-shell lint-man
+	services check-services check-charts check-faults check-soak check-releases coverage \
+	wheels run tour check bench clean lint lint-ruff lint-mypy lint-shell lint-man
 
 help:
 	@echo 'make run        build under ./build, bring up the services of examples/, show them'

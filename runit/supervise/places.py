@@ -76,9 +76,8 @@ class Places:
 
     def heard(self) -> set[bytes] | None:
         """Take in what has happened: names that have come or gone; None if it was more."""
-        assert self._inotify is not None  # whose descriptor else was readable?
         names: set[bytes] = set()
-        for number, mask, name in watch.events(self._inotify):
+        for number, mask, name in watch.events(self._inotify) if self._inotify else ():
             if number != self._content or not mask & PLAIN:
                 return None
             names.add(name)

@@ -137,10 +137,14 @@ class Service:
         A pid that cannot be written comes first at the next time, and the others wait
         for it.
         """
+        self._pid_too |= pid_too
+        self.untold = True  # or what memory is lacking for would never be told
+        self._write_record()
         self.untold = False
+
+    def _write_record(self) -> None:
         directory = self.where + b"supervise/"
         # What keeps one from being written keeps the others: one line is enough.
-        self._pid_too |= pid_too
         if self._pid_too:
             text = b"%d\n" % self.pid if self.pid else b""
             if files.replace(self.who, directory + b"pid", text) != files.IN_PLACE:
@@ -249,11 +253,15 @@ class Service:
     # Commands
 
     def _obey(self) -> None:
+        if not self.queue:
+            return
         while self.queue and self._command is None:
             letter = self.queue[0]
             del self.queue[0]
             self._command = self._carry_out(letter)
             self._go_on(None)
+        if self.untold and not self.pid:  # before it is started: runsv may be killed then
+            self.record()
 
     def _go_on(self, answer: bool | None) -> None:
         """Let the command run on, up to a script that has to be waited for."""
@@ -301,11 +309,13 @@ class Service:
         replaced = yield b"t"
         if not replaced and pid == self.pid:
             self.got_term = True
-            if self.untold:  # what is wanted is told before it is done
-                self.record()
-            else:
-                self.untold = True
-            self._kill(pid, _signal.SIGTERM)
+            try:
+                if self.untold:  # what is wanted is told before it is done
+                    self.record()
+                else:
+                    self.untold = True
+            finally:
+                self._kill(pid, _signal.SIGTERM)
         if self.want != WANT_UP:
             self._kill(pid, _signal.SIGCONT)
             yield b"d" if self.want == WANT_DOWN else b"x"

@@ -420,6 +420,23 @@ def test_a_process_that_cannot_be_looked_at_is_not_taken_over(
         os.kill(left, signal.SIGKILL)
 
 
+def test_what_was_wanted_is_known_if_runsv_is_killed_when_it_starts_the_service(
+    ours: Suite, tmp_path: Path
+) -> None:
+    one = build(tmp_path / "s", {**RUN, "down": ""})
+    code = (
+        "import os; from runit.supervise.service import Service\n"
+        "Service._running = lambda self, pid: os.kill(os.getpid(), 9)"
+    )
+    with subprocess.Popen([spy(ours, "runsv", tmp_path, code), one]) as killed:
+        wait_for(lambda: listening(one))
+        command(one, "u")
+        assert killed.wait(60) == -signal.SIGKILL
+    with ours.runsv(one):
+        wait_for(lambda: pid(one))
+        assert ours.run("sv", "status", one).stdout.partition(b"s, ")[2] == b"normally down\n"
+
+
 def test_a_service_that_has_let_go_of_its_pipe_is_taken_over_without(
     ours: Suite, tmp_path: Path
 ) -> None:
@@ -553,6 +570,9 @@ def test_of_two_names_for_a_directory_one_may_go(ours: Suite, tmp_path: Path) ->
         process.said("unable to stat loop: ")
         (directory / "loop").unlink()
         (directory / "first").unlink()
+        other = build(tmp_path / "t", RUN)
+        (directory / "t").symlink_to(other)
+        wait_for(lambda: pid(other))  # so it has looked since
         assert pid(one) == first
         (directory / "second").unlink()
         wait_for(lambda: not listening(one))
@@ -583,7 +603,7 @@ def test_without_news_it_looks_again_and_again(ours: Suite, tmp_path: Path) -> N
     directory = tmp_path / "d"
     directory.mkdir()
     os.utime(directory, (1, 1))
-    code = "from runit.supervise import runsvdir; runsvdir.LOOK_EVERY = 0.1"
+    code = "from runit.supervise import runsvdir; runsvdir.LOOK_EVERY = 0.01"
     program = spy(ours, "runsvdir", tmp_path, code)
     before = failing("inotify_init,inotify_init1:error=EMFILE")
     one = build(tmp_path / "s", RUN)

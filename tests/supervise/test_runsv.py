@@ -378,15 +378,16 @@ def test_what_is_wanted_is_told_before_it_is_done(suite: Suite, tmp_path: Path) 
 def test_commands_that_come_together_have_one_record(ours: Suite, tmp_path: Path) -> None:
     """The reference writes one for each."""
     service = build(tmp_path / "s", {"run": SLEEP})
-    trace = ["strace", "-qq", "-o", tmp_path / "trace", "-e", "trace=rename"]
+    trace = ["strace", "-qq", "-o", tmp_path / "trace", "-e", "trace=rename,renameat,renameat2"]
     program = ours.program("runsv")
     with subprocess.Popen([*trace, program, service], env=ours.environment()) as traced:
-        wait_for(lambda: pid(service))
-        before = pid(service)
-        command(service, "tcu")
-        wait_for(lambda: pid(service) not in (0, before))
-        wait_for(lambda: (service / "supervise/status").read_bytes()[19] == 1)
-        command(service, "x")
+        try:
+            before = wait_for(lambda: pid(service))
+            command(service, "tcu")
+            wait_for(lambda: pid(service) not in (0, before))
+            wait_for(lambda: (service / "supervise/status").read_bytes()[19] == 1)
+        finally:
+            command(service, "x")
         traced.wait(60)
     told = (tmp_path / "trace").read_text().count('"supervise/status"')
     # Opened, started, tcu, started again, x, down; and the pause of one that ends too soon.
