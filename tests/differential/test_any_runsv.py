@@ -22,7 +22,7 @@ from differential.scripts import heading, shell
 from differential.together import compare_all
 from hypothesis import given
 from hypothesis import strategies as st
-from interop.sides import Side, proc_state, runsv, sleeps_long
+from interop.sides import Side, proc_state, runsv, sleeps_long, switches
 from support import Suite, build, command, pid, wait_for
 
 HELPER = f"""#!{sys.executable} -IS
@@ -238,7 +238,10 @@ def rest(side: Side) -> None:
     assert process is not None
 
     def rests() -> bool:
-        return process.poll() is not None or (sleeps_long(process.pid) and side.quiet())
+        if process.poll() is not None:
+            return True
+        before = switches(process.pid)
+        return sleeps_long(process.pid) and side.quiet() and switches(process.pid) == before
 
     wait_for(rests, f"{side} to be at rest")
     if process.poll() is not None:

@@ -52,9 +52,9 @@ def as_before(suite: Suite, line: str, made: Iterable[str]) -> str:
 def code_of_status(code: int, output: bytes) -> int | str:
     """CODE, of an init script's ``status`` that said OUTPUT.
 
-    Up to 2.2 the log service decides whether that is 0 or 3; what it shows of a record with
-    anything in it does not tell.
+    Up to 2.2 the log service decides what it is, if there is one, shown behind a semicolon;
+    what is shown of a record with anything in it does not tell.
     """
-    if reference_version() < (2, 3) and code in (0, 3) and b": log: " in output:
-        return "0 or 3"
+    if reference_version() < (2, 3) and code in (0, 3, 4) and b"; " in output:
+        return "0, 3 or 4"
     return code

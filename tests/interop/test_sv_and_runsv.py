@@ -296,6 +296,7 @@ SCENARIOS: dict[str, tuple[Files, list[Step]]] = {
             *([named("stop", wait="1")] if AGAIN else []),
             named("status"),
             named("force-stop", wait="1"),
+            quiet,
             end,
         ],
     ),
