@@ -60,7 +60,8 @@ def test_a_supervise_elsewhere(suite: Suite, tmp_path: Path, umask: int) -> None
     service = build(tmp_path / "s", {"run": "#!/bin/sh\nexec sleep 1000\n"})
     (service / "supervise").symlink_to(tmp_path / "elsewhere")
     with suite.runsv(service, umask=umask):
-        wait_for(lambda: pid(service))
+        record = tmp_path / "elsewhere/status"  # the last that is written
+        wait_for(lambda: record.exists() and record.read_bytes()[19:] == b"\1")
         assert stat.S_IMODE((tmp_path / "elsewhere").stat().st_mode) == 0o700
         found = modes(tmp_path / "elsewhere")
         assert found.pop("control") == found.pop("ok") == found.pop("lock") == 0o600

@@ -218,8 +218,8 @@ def test_linking_anew_what_is_just_being_ended(ours: Suite, tmp_path: Path) -> N
         link.symlink_to(one)
         (one / "go").write_text("")
         wait_for(lambda: pid(one) not in (0, first))
-        (one / "run").unlink()  # which may be on its way to be executed
-        build(one, RUN)
+        build(tmp_path / "new", RUN)
+        (tmp_path / "new/run").rename(one / "run")  # which may be on its way to be executed
         os.kill(pid(one), signal.SIGKILL)
     assert "runsv" not in errors.read_text()
 
