@@ -165,8 +165,9 @@ def look(process: int) -> list[str]:
     for link in sorted((proc / "fd").iterdir(), key=lambda one: int(one.name)):
         info = (proc / "fdinfo" / link.name).read_text()
         flags = [one for one in info.splitlines() if one.startswith(("flags", "lock"))]
-        lines.append(f"{link.name}: {os.readlink(link)} {' '.join(flags)}")
-    return [re.sub(rf"\b{process} [0-9a-f:]+\b", "ITS FILE", line) for line in lines]
+        line = f"{link.name}: {os.readlink(link)} {' '.join(flags)}"
+        lines.append(re.sub(rf"\b{process} [0-9a-f:]+\b", "ITS FILE", line))
+    return lines
 
 
 def script(place: Path, root: Path, call: Call) -> list[str]:
