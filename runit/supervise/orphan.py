@@ -14,6 +14,7 @@ each of them, and can be opened from there: see proc(5).
 from __future__ import annotations
 
 import os
+import select
 import stat
 import time
 from errno import EMFILE, ENFILE, ENOMEM
@@ -104,13 +105,22 @@ def _find(where: bytes) -> Orphan | None:
         return None
     descriptor = os.pidfd_open(pid)
     try:
-        if _start(pid) == start:  # still, so it is the one that the descriptor stands for
+        # Still, so it is the one that the descriptor stands for; and nobody has to have
+        # reaped one that ended.
+        if _start(pid) == start and not _has_ended(descriptor):
             return Orphan(pid, descriptor, state, pipe, _last_record(where))
     except (OSError, ValueError):
         os.close(descriptor)
         raise
     os.close(descriptor)
     return None
+
+
+def _has_ended(descriptor: int) -> bool:
+    """Whether the process behind a pidfd has, with all of its threads."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def reopen(orphan: Orphan, number: int, pipe: tuple[int, int]) -> bool:

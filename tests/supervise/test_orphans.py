@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from support import Suite, alive, build, command, needs, pid, stat, wait_for
+from support import Suite, alive, anyones_interpreter, build, command, needs, pid, stat, wait_for
 
 from runit.service import status
 from runit.supervise.adopt import locks
@@ -343,3 +343,28 @@ def test_a_tree_is_whole_again_after_its_runsvs_were_killed(ours: Suite, tmp_pat
         for one in places:
             wait_for(lambda one=one: ours.run("sv", "status", one).stdout.startswith(b"run: "))
         assert [(pid(one), pid(one / "log")) for one in places] == before
+
+
+def test_one_that_nobody_has_reaped_is_none(ours: Suite, tmp_path: Path) -> None:
+    """The record of its end says that it was to go, which is not said of its successor."""
+    one = build(tmp_path / "s", RUN)
+    begin = (
+        "import ctypes, os, sys\n"
+        "ctypes.CDLL(None).prctl(36, 1)\n"  # PR_SET_CHILD_SUBREAPER
+        "os.waitpid(os.spawnv(os.P_NOWAIT, sys.argv[1], sys.argv[1:]), 0)\n"
+        "os.waitpid(os.spawnv(os.P_NOWAIT, sys.argv[1], sys.argv[1:]), 0)\n"
+        "os.spawnv(os.P_WAIT, sys.argv[1], sys.argv[1:])\n"
+    )
+    program = ours.program("runsv")
+    reaper = [anyones_interpreter(), "-c", begin, program, one]
+    with subprocess.Popen(reaper, env=ours.environment()) as process:
+        try:
+            first = wait_for(lambda: recorded(one))
+            os.kill(int(children_of(process.pid)[0]), signal.SIGKILL)
+            wait_for(lambda: len(children_of(process.pid)) == 2)  # the next, and the service
+            wait_for(lambda: holders(one) and holders(one)[0] in map(int, children_of(process.pid)))
+            command(one, "x")
+            wait_for(lambda: recorded(one) not in (0, first))
+            assert not alive(first)
+        finally:
+            command(one, "x")
