@@ -20,6 +20,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import runit
 from runit.launchers import interpreter
 
 if TYPE_CHECKING:
@@ -396,3 +397,17 @@ def failing(*injects: str, paths: tuple[str | Path, ...] = (), children: bool = 
         ["strace", *flags, "-qqo/dev/null", *(f"-P{path}" for path in paths), f"-etrace={calls}"]
         + [f"-einject={inject}" for inject in injects]
     )  # fmt: skip
+
+
+def python(code: str, *before: str, **environment: str) -> str:
+    """What CODE prints in an interpreter of its own, started by BEFORE."""
+    root = Path(runit.__file__).parent.parent
+    begin = f"import posix, sys; sys.path.append({str(root)!r})\n"
+    return subprocess.run(
+        [*before, sys.executable, "-ISBc", begin + code],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        env=environment or None,
+        timeout=60,
+    ).stdout

@@ -100,3 +100,14 @@ def firsts(first_suite: Path) -> Iterator[Callable[..., First]]:
 def either(request: pytest.FixtureRequest, firsts: Callable[..., First]) -> Callable[..., First]:
     """The same with our process 1, then with C's: for what is the contract."""
     return partial(firsts, kind=request.param)
+
+
+@pytest.fixture(params=["psutil", "proc"])
+def either_world(
+    request: pytest.FixtureRequest,
+    machines: Callable[..., Machine],
+    old_world: Path,
+    bare_world: Path,
+) -> Machine:
+    """A machine with psutil, and one without."""
+    return machines(old_world if request.param == "psutil" else bare_world)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from oldworld import Machine
@@ -15,14 +13,9 @@ DEAF = "trap '' TERM; echo; while :; do sleep 1000; done"
 """Ignores TERM; its children do, too."""
 
 
-@pytest.fixture(params=["psutil", "proc"])
-def machine(
-    request: pytest.FixtureRequest,
-    machines: Callable[..., Machine],
-    old_world: Path,
-    bare_world: Path,
-) -> Machine:
-    return machines(old_world if request.param == "psutil" else bare_world)
+@pytest.fixture
+def machine(either_world: Machine) -> Machine:
+    return either_world
 
 
 def start(machine: Machine, script: str = SLEEP, name: str = "sh") -> int:

@@ -7,25 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from support import failing, needs
+from support import failing, needs, python
 
 import runit
 
 pytestmark = needs("strace")
-
-
-def python(code: str, *before: str, **environment: str) -> str:
-    """What CODE prints in an interpreter of its own, started by BEFORE."""
-    root = Path(runit.__file__).parent.parent
-    begin = f"import posix, sys; sys.path.append({str(root)!r})\n"
-    return subprocess.run(
-        [*before, sys.executable, "-ISBc", begin + code],
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-        env=environment or None,
-        timeout=60,
-    ).stdout
 
 
 RESTORE = """

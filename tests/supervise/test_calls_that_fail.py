@@ -6,7 +6,6 @@ import fcntl
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +21,7 @@ from support import (
     listening,
     open_files,
     pid,
+    python,
     stat,
     wait_for,
 )
@@ -107,20 +107,6 @@ def spy(ours: Suite, name: str, directory: Path, code: str) -> str:
         {f"spy/{name}": text.replace("posix._exit(main())", f"{code}\nposix._exit(main())")},
     )
     return str(program)
-
-
-def python(code: str, *before: str, **environment: str) -> str:
-    """What CODE prints in an interpreter of its own."""
-    root = Path(runit.__file__).parent.parent
-    begin = f"import posix, sys; sys.path.append({str(root)!r})\n"
-    return subprocess.run(
-        [*before, sys.executable, "-ISc", begin + code],
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-        env=environment or None,
-        timeout=60,
-    ).stdout
 
 
 @contextmanager
