@@ -191,12 +191,18 @@ bench: build/bench/.done
 # Everything that can be broken, at random: a soak of FAULTS_MINUTES, and other tests for
 # as long in all.  FAULTS_SEED= has the same happen again.
 FAULTS_MINUTES = 3
+BROKEN = tests/faults
 
-check-faults: $(VENV)/.done build/check/.done
+# The soak alone: it leaves most of the machine to others.
+SOAK_MINUTES = 30
+check-soak: FAULTS_MINUTES = $(SOAK_MINUTES)
+check-soak: BROKEN = tests/faults/test_soak.py
+
+check-faults check-soak: $(VENV)/.done build/check/.done
 	PYRUNIT_BIN="$(CURDIR)/build/check/bin" PYRUNIT_WHEELS="$(CURDIR)/build/wheels" \
 	FAULTS_MINUTES="$(FAULTS_MINUTES)" FAULTS_SEED="$(FAULTS_SEED)" \
 	$(VENV)/bin/python -EsB -m pytest -q -p no:cacheprovider -n $(JOBS) \
-	--timeout=$$(($(FAULTS_MINUTES) * 120 + 600)) tests/faults $(ARGS)
+	--timeout=$$(($(FAULTS_MINUTES) * 120 + 600)) $(BROKEN) $(ARGS)
 
 # On Debian's newer releases, each in a root of its own: `make check' and CASES=1 times the
 # cases of `make check-differential', beside the reference that is there.
@@ -224,15 +230,6 @@ coverage: $(VENV)/.done
 	--timeout=300 -o pythonpath="$(MARKED) . tests tests/boot_qemu tests/services/real" \
 	--junitxml=build/coverage/tests.xml $(COVERED) $(ARGS)
 	@$(VENV)/bin/python -EsB tests/lines/report.py build/coverage
-
-# The soak alone, for SOAK_MINUTES: it leaves most of the machine to others.
-SOAK_MINUTES = 30
-
-check-soak: $(VENV)/.done build/check/.done
-	PYRUNIT_BIN="$(CURDIR)/build/check/bin" PYRUNIT_WHEELS="$(CURDIR)/build/wheels" \
-	FAULTS_MINUTES="$(SOAK_MINUTES)" FAULTS_SEED="$(FAULTS_SEED)" \
-	$(VENV)/bin/python -EsB -m pytest -q -p no:cacheprovider -n 0 \
-	--timeout=$$(($(SOAK_MINUTES) * 120 + 600)) tests/faults/test_soak.py $(ARGS)
 
 lint: lint-ruff lint-mypy lint-shell lint-man
 
