@@ -63,10 +63,10 @@ def main() -> int:
         complain(b"fatal", b"unable to open current directory", error=error)
         return 151 if script else 100
     report = Report()
+    gc.disable()  # a tenth of the time for a thousand services, and no cycles to collect
     if request.command.letters:
         _control(request, places, report)
     else:
-        gc.disable()  # a tenth of the time for a thousand services, and no cycles to collect
         for name in request.names:
             _status(name, places, report)
     report.flush()

@@ -1,8 +1,9 @@
 """Wait until services have done what they were told.
 
-All are waited for at once.  After a few short naps nothing is done until the
-kernel tells that something has happened; a ./check that has not agreed is asked
-again with every new record and at growing intervals.  See sv(8), Waiting.
+All are waited for at once.  After a few naps, which are short unless services are
+many, nothing is done until the kernel tells that something has happened; a ./check
+that has not agreed is asked again with every new record and at growing intervals.
+See sv(8), Waiting.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import time
 
 from runit.control import check, conditions
+from runit.control.commands import CHECK
 from runit.control.events import STEP, Events, Service
 from runit.service import directory
 from runit.service.directory import NotRunning, Trouble
@@ -24,8 +26,9 @@ if TYPE_CHECKING:
 NAPS = (0.0005, 0.001, 0.001, 0.002, 0.002, 0.004)
 """Seconds to sleep before inotify is loaded: what takes effect at once needs none."""
 
-NAPPING = 0.02
-"""Seconds after which that has taken too long, because there are many services."""
+TOGETHER = 16
+"""So many more services, and naps are longer by their length: else looking at all of them
+would keep a processor from those who obey."""
 
 
 class Wait:
@@ -44,7 +47,6 @@ class Wait:
         report: Report,
     ) -> None:
         self._command = command
-        self._since = since
         self._deadline = since + STEP * (seconds // STEP + 2)  # when the reference gives up
         self._places = places
         self._report = report
@@ -57,11 +59,13 @@ class Wait:
         With each name comes when the service had changed last, before it was told.
         """
         self._pending = dict.fromkeys(Service(name, before) for name, before in told)
-        self._look(self._pending)
+        if len(told) < TOGETHER or self._command.letters == CHECK:
+            self._look(self._pending)
         for nap in NAPS:
-            if not self._pending or time.monotonic() > self._since + NAPPING:
+            left = self._deadline - time.monotonic()
+            if not self._pending or left <= 0:
                 break
-            time.sleep(nap)
+            time.sleep(min(nap * (1 + len(self._pending) / TOGETHER), left))
             self._look(self._pending)
         if self._pending:
             records = self._command.letters != b"x"
