@@ -54,7 +54,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--short", action="store_true", help="a few minutes, for a first look")
     parser.add_argument("--out", type=Path, help="where table.md, results.json and charts go")
     parser.add_argument("--bin", type=Path, help="where ours are installed; default: anew")
-    parser.add_argument("--scratch", type=Path, help="where services are; default: $TMPDIR")
+    parser.add_argument("--scratch", type=Path, help="where services are; default: in memory")
     parser.add_argument("--samples", type=int, help="of single services in each round")
     parser.add_argument("--idle", type=float, help="seconds of watching those who idle")
     parser.add_argument("--restarts", type=int, help="before memory is measured")
@@ -109,14 +109,19 @@ def measure(options: argparse.Namespace) -> tuple[Report, bool]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     processes.adopt()
     results = Results()
-    with tempfile.TemporaryDirectory(prefix="bench", dir=options.scratch) as temporary:
+    scratch = options.scratch or machine.in_memory()
+    with (
+        tempfile.TemporaryDirectory(prefix="bench", dir=scratch) as temporary,
+        tempfile.TemporaryDirectory(prefix="bench") as logs,
+    ):
         place = Path(temporary)
         place.chmod(0o755)
-        where = machine.describe(place)
+        where = machine.describe(place, Path(logs))
         Ours.directory = options.bin or install(place / "ours")
         service = Service(place)
         once = rows.Once(
             place,
+            Path(logs),
             service,
             results,
             samples=options.samples,
@@ -195,9 +200,9 @@ def take(
         rivals = loggers.loggers(kinds, once.service)
         for _ in range(options.rounds):
             for rival in rivals:
-                loggers.latency(rival, once.place, results, lines=40 * options.samples)
+                loggers.latency(rival, once.logs, results, lines=40 * options.samples)
         size, rounds = options.megabytes, options.rounds
-        loggers.throughput(rivals, once.place, results, megabytes=size, rounds=rounds)
+        loggers.throughput(rivals, once.logs, results, megabytes=size, rounds=rounds)
 
 
 @contextmanager

@@ -8,9 +8,30 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+MEMORY = Path("/dev/shm")
+ENOUGH = 1 << 30
+"""Bytes: a service of any suite takes less than a hundredth of a megabyte."""
 
-def describe(scratch: Path) -> dict[str, str]:
-    """The machine, the system, the date, and what else was going on; SCRATCH held the services."""
+
+def in_memory() -> Path | None:
+    """Where services can be as most of them are at work, in memory like /run; None if nowhere.
+
+    A disk's file system has its own ways: ext4 without a journal, for one, looks at each
+    file that was removed in the last minutes before it makes a new one.
+    """
+    with suppress(OSError):
+        there = os.statvfs(MEMORY)
+        usable = os.access(MEMORY, os.W_OK) and not there.f_flag & os.ST_NOEXEC
+        if usable and there.f_bavail * there.f_frsize >= ENOUGH:
+            return MEMORY
+    return None
+
+
+def describe(scratch: Path, logs: Path) -> dict[str, str]:
+    """The machine, the system, the date, and what else was going on.
+
+    SCRATCH held the services, LOGS the logs.
+    """
     told = {"date": time.strftime("%Y-%m-%d")}
     with suppress(OSError, StopIteration):
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -23,6 +44,8 @@ def describe(scratch: Path) -> dict[str, str]:
     with suppress(OSError):
         told["system"] = platform.freedesktop_os_release()["PRETTY_NAME"]
     told["file system"] = file_system(scratch.resolve())
+    if file_system(logs.resolve()) != told["file system"]:
+        told["file system"] += f" ({file_system(logs.resolve())} for logs)"
     told["load before"] = f"{os.getloadavg()[0]:.1f}"
     return told
 

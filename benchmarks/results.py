@@ -77,6 +77,8 @@ ROWS = {
         Row("memory.proportional.logs", 5, "proportional, with logs", "KiB"),
         Row("memory.supervisor", 5, "private, of one service's own supervisor", "KiB"),
         Row("memory.logger", 5, "private, that a log adds", "KiB"),
+        Row("memory.merged", 5, "of a supervisor, equal pages merged, all in all", "KiB"),
+        Row("memory.merged.logger", 5, "of a logger, equal pages merged, all in all", "KiB"),
         Row("idle.cpu", 6, "processor time in a minute", "ms"),
         Row("idle.wakeups", 6, "wake-ups in a minute", ""),
         Row("idle.cpu.logs", 6, "processor time in a minute, with logs", "ms"),

@@ -15,7 +15,7 @@ from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
-from benchmarks import processes
+from benchmarks import merging, processes
 from benchmarks.events import Service
 from benchmarks.peers import PATIENCE, CRunit, Ended, Ours, Peer
 from benchmarks.processes import Late
@@ -40,6 +40,8 @@ Tree = TypeVar("Tree", bound=Peer)
 class Once:
     """What all functions get: where to work, what to run, where values go.
 
+    place      where services are
+    logs       where what is logged goes
     samples    single services that are linked, killed and asked for in a round
     restarts   of all services before memory is measured
     idle       seconds for which those who idle are watched
@@ -48,6 +50,7 @@ class Once:
     def __init__(
         self,
         place: Path,
+        logs: Path,
         service: Service,
         results: Results,
         *,
@@ -56,6 +59,7 @@ class Once:
         idle: float,
     ) -> None:
         self.place = place
+        self.logs = logs
         self.service = service
         self.results = results
         self.samples = samples
@@ -93,8 +97,6 @@ def explain(error: Exception) -> str:
         return f"waited {PATIENCE:.0f} s in vain for {error}"
     if isinstance(error, subprocess.CalledProcessError):
         return f"{Path(error.cmd[0]).name} exited {error.returncode}"
-    if isinstance(error, subprocess.TimeoutExpired):
-        return f"{Path(error.cmd[0]).name} took longer than {PATIENCE:.0f} s"
     return str(error)
 
 
@@ -250,6 +252,8 @@ def settled(group: list[Wanted], chapters: set[int], once: Once) -> None:
             keys = tuple(f"{key}{suffix}" for key in ("memory.private", "idle.cpu"))
             tree = once.tree(kind, number, logs=logs)
             trees.append(tree)
+            if isinstance(tree, Ours) and 5 in chapters and number < TOO_MANY:
+                tree.offers = True  # which changes nothing until the kernel is told to merge
             try:
                 with noting(once.results, keys, number, kind.name):
                     start(tree)
@@ -258,6 +262,7 @@ def settled(group: list[Wanted], chapters: set[int], once: Once) -> None:
         if 5 in chapters:
             _restart_some(trees, once)
             _memory(trees, once)
+            _merged([tree for tree in trees if isinstance(tree, Ours) and tree.offers], once)
         if 6 in chapters:
             _idle(trees, once)
     finally:
@@ -333,6 +338,30 @@ def _memory(trees: list[Peer], once: Once) -> None:
             )
             if without and with_logs:
                 results.add("memory.logger", number, tree.name, with_logs - without)
+
+
+def _merged(trees: list[Ours], once: Once) -> None:
+    """The same of TREES, which offer their pages, when the kernel has merged what is equal."""
+    if not trees:
+        return
+    try:
+        why = merging.run()
+    except (Late, OSError) as error:
+        why = explain(error)
+    for tree in trees:
+        number = len(tree.names)
+        each = tree.supervisors_of(tree.names)
+        if tree.logs:
+            each = sorted(set(tree.supervisors()) - {tree.root, *each})
+        key = "memory.merged" + ".logger" * tree.logs
+        try:
+            kib = processes.memory(each)[0] + merging.kept(each)
+        except OSError as error:  # Linux tells of it since 6.1
+            why = why or explain(error)
+        if why:
+            once.results.note(key, number, tree.name, why)
+        else:
+            once.results.add(key, number, tree.name, kib / number)
 
 
 def _idle(trees: list[Peer], once: Once) -> None:

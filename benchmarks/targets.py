@@ -46,6 +46,8 @@ TARGETS = [
     Target("restart.many", 1.0),
     Target("memory.supervisor", 400, None, services=(100, 1000)),
     Target("memory.logger", 450, None, services=(100, 1000)),
+    Target("memory.merged", 400, None, services=(100, 1000)),
+    Target("memory.merged.logger", 450, None, services=(100, 1000)),
     Target("idle.wakeups", 0, None),
     Target("idle.wakeups.logs", 0, None),
     *(
