@@ -28,11 +28,21 @@ class Area:
         self.limit = limit
 
 
+_area: Area | None = None
+
+
 def area() -> Area | None:
     """Where this process's arguments are; None where the kernel does not say.
 
-    A forked child has them where its parent had.
+    Asked for once: a forked child has them where its parent had.
     """
+    global _area  # noqa: PLW0603 (it does not change)
+    if _area is None:
+        _area = _find()
+    return _area
+
+
+def _find() -> Area | None:
     try:
         descriptor = posix.open("/proc/self/stat", posix.O_RDONLY | posix.O_CLOEXEC)
         try:

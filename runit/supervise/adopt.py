@@ -83,6 +83,14 @@ def locks() -> dict[int, list[int]]:
     return found
 
 
+def lock(name: bytes) -> int:
+    """The file that the runsv in the directory NAME has locked; -1 if it is gone."""
+    try:
+        return os.open(name + LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return -1
+
+
 def control(name: bytes) -> int:
     """The control FIFO of the runsv in the directory NAME, to write to; -1 if it is gone."""
     try:

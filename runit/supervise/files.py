@@ -116,6 +116,15 @@ def take_lock(lock: int) -> bool:
     return True
 
 
+def in_memory(descriptor: int) -> bool:
+    """Whether this is a file of tmpfs: no disk's has seals to tell, see fcntl(2)."""
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_GET_SEALS)
+    except OSError:
+        return False
+    return True
+
+
 def wait_lock(lock: int) -> None:
     """Lock, however long that takes.  Raises OSError."""
     fcntl.flock(lock, fcntl.LOCK_EX)
@@ -186,8 +195,8 @@ def _create(path: bytes) -> int:
         return os.open(path, NEW, 0o644)
 
 
-def _write(descriptor: int, content: bytes) -> int:
-    """Write to a new file; how much.  Raises OSError.
+def _reserve(descriptor: int, content: bytes) -> None:
+    """Give a new file the blocks that CONTENT needs.
 
     ext4 writes out a file that is renamed over another, which takes a millisecond or two,
     unless it has its blocks already.  What is told here does not outlive the machine's
@@ -197,14 +206,13 @@ def _write(descriptor: int, content: bytes) -> int:
         os.posix_fallocate(descriptor, 0, len(content))
     except OSError:
         pass  # the write will tell
-    return os.write(descriptor, content)
 
 
-def replace(who: bytes, path: bytes, content: bytes) -> int:
+def replace(who: bytes, path: bytes, content: bytes, *, on_disk: bool) -> int:
     """Put CONTENT at PATH in one step; how far it came, with a warning by WHO if not there.
 
     NOTHING could be written, all was WRITTEN to NAME.new but cannot be renamed, or it is
-    IN_PLACE.  What stood at PATH before stays until then.
+    IN_PLACE.  What stood at PATH before stays until then.  ON_DISK: not in tmpfs.
     """
     new = path + b".new"
     try:
@@ -213,7 +221,9 @@ def replace(who: bytes, path: bytes, content: bytes) -> int:
         complain(who, "warning", b"unable to open " + new, error=error)
         return NOTHING
     try:
-        written = _write(descriptor, content) if content else 0
+        if on_disk and content:
+            _reserve(descriptor, content)
+        written = os.write(descriptor, content) if content else 0
     except OSError as error:
         complain(who, "warning", b"unable to write " + new, error=error)
         return NOTHING

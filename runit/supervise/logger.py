@@ -17,11 +17,15 @@ from runit.options import UsageError
 from runit.process import signals, title
 from runit.process.descriptors import close_from
 from runit.process.signals import _signal
-from runit.supervise.spawn import environment, fork
+from runit.supervise.spawn import environment, spawn_noted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runit.supervise.service import Service
+
+
+ORDINARY = parse_options([b"main"])
+"""Without a file that says more.  Known before the fork, so that no child finds it out."""
 
 
 class Logger:
@@ -44,7 +48,7 @@ class Logger:
         try:
             if _is_built_in():
                 return self._fork(service)
-            return fork(file, arguments, service.enter, service.failed, stdin=self.pipe)
+            return spawn_noted(file, arguments, service.note, stdin=self.pipe)
         finally:
             os.fchdir(self.home)
 
@@ -62,7 +66,7 @@ class Logger:
         """In the child: let go of all that is the parent's, then serve.  Never returns."""
         code = 111
         try:
-            service.enter()
+            service.note(os.getpid())
             os.dup2(self.pipe, 0)
             close_from(3)
             _signal.set_wakeup_fd(-1)
@@ -85,12 +89,10 @@ def _options() -> Options:
 
     Raises UsageError when that makes no sense, OSError when it cannot be read.
     """
-    words: list[bytes] = []
-    try:
-        with open(b"options", "rb") as file:
-            words = file.readline().split()
-    except FileNotFoundError:
-        pass
+    if not os.access(b"options", os.F_OK):
+        return ORDINARY
+    with open(b"options", "rb") as file:
+        words = file.readline().split()
     return parse_options([*words, b"main"])
 
 

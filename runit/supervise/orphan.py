@@ -5,6 +5,7 @@ Its successor must not start both a second time beside them, as the reference's
 does, but go on with those that are there.  So runsv writes into supervise/lock,
 which is empty otherwise, whom it has started: the pid, and what tells that process
 from any later one of that number, the machine's boot and a time when it was there.
+Before it starts one, it writes what that one will be known by (`runit.supervise.mark`).
 
 The orphan is not a child any more, so it is watched and signalled through a pidfd;
 how it ended nobody can tell.  The pipe between the two services is still open in
@@ -21,9 +22,9 @@ from errno import EMFILE, ENFILE, ENOMEM
 
 from runit.service import status
 from runit.service.status import Status
+from runit.supervise import mark
 
-READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
-NO_LINK = READ | os.O_NOFOLLOW
+READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
 PIPE = os.O_CLOEXEC | os.O_NONBLOCK
 
 SHORT = (EMFILE, ENFILE, ENOMEM)
@@ -45,33 +46,44 @@ class Orphan:
     """A living process PID that a runsv before us started.
 
     DESCRIPTOR is a pidfd of it, STATE is RUN or FINISH, RECORD what was last said, perhaps
-    before it was started, and PIPE the inode of the pipe to the log service, or 0.  The
-    record wants nothing if exit was wanted: that was meant for the runsv that is gone.
+    before it was started, PIPE the inode of the pipe to the log service, or 0, and MARKED
+    whether its pid was not written down.  The record wants nothing if exit was wanted: that
+    was meant for the runsv that is gone.
     """
 
-    __slots__ = ("descriptor", "pid", "pipe", "record", "state")
+    __slots__ = ("descriptor", "marked", "pid", "pipe", "record", "state")
 
     def __init__(
-        self, pid: int, descriptor: int, state: int, pipe: int, record: Status | None
+        self,
+        pid: int,
+        descriptor: int,
+        state: int,
+        pipe: int,
+        record: Status | None,
+        *,
+        marked: bool,
     ) -> None:
         self.pid = pid
         self.descriptor = descriptor
         self.state = state
         self.pipe = pipe
         self.record = record
+        self.marked = marked
 
 
-def enter(lock: int, pid: int, state: int, pipe: int) -> None:
+def enter(lock: int, pid: int, state: int, pipe: int) -> bool:
     """Write down in the open LOCK file that the process PID was started, and is there now.
 
-    Where that cannot be, a successor will not know, and that is all.
+    A PID below 0: that one that is marked so (`runit.supervise.mark`) will be; 0: there is
+    none.  Whether it is written down; if not, a successor will not know, and that is all.
     """
     try:
         now = time.clock_gettime_ns(time.CLOCK_BOOTTIME) // TICK
         text = b"%d %d %d %d %b" % (pid, state, pipe, now, boot())
         os.pwrite(lock, text.ljust(SIZE - 1) + b"\n", 0)
-    except (OSError, ValueError):
-        pass
+    except (OSError, ValueError, MemoryError):
+        return False
+    return True
 
 
 def find(where: bytes) -> Orphan | None:
@@ -98,17 +110,23 @@ def _find(where: bytes) -> Orphan | None:
     if len(text) != SIZE:
         return None
     pid, state, pipe, seen = (int(word) for word in text.split()[:4])
-    if pid < 2 or text.split()[4] != boot():
+    if text.split()[4] != boot():
         return None
-    start = _start(pid)
-    if start > seen:  # the one that was seen has ended, and this one is another
+    number = -pid
+    if number > 0:
+        pid = mark.find(number, seen)
+    if pid < 2:
+        return None
+    start = mark.about(pid)[2]
+    if number < 0 and not 0 < start <= seen:  # the one that was seen has ended
         return None
     descriptor = os.pidfd_open(pid)
     try:
         # Still, so it is the one that the descriptor stands for; and nobody has to have
         # reaped one that ended.
-        if _start(pid) == start and not _has_ended(descriptor):
-            return Orphan(pid, descriptor, state, pipe, _last_record(where))
+        same = mark.has(number, pid) if number > 0 else mark.about(pid)[2] == start
+        if same and not _has_ended(descriptor):
+            return Orphan(pid, descriptor, state, pipe, _last_record(where), marked=number > 0)
     except (OSError, ValueError):
         os.close(descriptor)
         raise
@@ -161,20 +179,6 @@ def boot() -> bytes:
     return _boot
 
 
-def _start(pid: int) -> int:
-    """When PID was started, in clock ticks since the boot; see proc(5).
-
-    Raises OSError, ValueError.
-    """
-    descriptor = os.open(b"/proc/%d/stat" % pid, READ)
-    try:
-        text = os.read(descriptor, ENOUGH)
-    finally:
-        os.close(descriptor)
-    # Behind the parenthesis comes field 3; the start is field 22.
-    return int(text[text.rindex(b")") + 2 :].split(b" ", 20)[19])
-
-
 def _last_record(where: bytes) -> Status | None:
     try:
         record = status.unpack(_read(where + b"supervise/status"))
@@ -191,7 +195,7 @@ def _read(path: bytes, *, own: bool = False) -> bytes:
     Raises OSError for want of descriptors or memory.
     """
     try:
-        descriptor = os.open(path, NO_LINK)
+        descriptor = os.open(path, READ)
     except OSError as error:
         if error.errno in SHORT:
             raise

@@ -23,6 +23,7 @@ from runit.service import status, tai64n
 from runit.supervise import (
     files,
     heap,
+    mark,
     orphan,
     patience,
     runsv,
@@ -37,16 +38,16 @@ if TYPE_CHECKING:
     from runit.supervise.service import Launch, Service
 
 DAILY = (
-    *(warm, runsv, service, files, orphan, wakeup, spawn, patience),
+    *(warm, runsv, service, files, orphan, mark, wakeup, spawn, patience),
     *(title, signals, status, tai64n, descriptors),
 )
 """What a runsv is made of."""
 
 BESIDES = (
-    *(warm._become_runsv, service.Service.enter, service.Service.failed),
+    *(warm._become_runsv, service.Service.failed),
     *(runsv.Runsv._lacks_memory, wakeup._nothing),
 )
-"""What it uses besides: what is called in children, or not called at all."""
+"""What it uses besides: what may be called, but was not."""
 
 COMMANDS = {b"./run": b"tcuh", b"./finish": b"dx"}
 """What comes through the FIFO when these are started; to a log service, as the first."""
@@ -61,10 +62,6 @@ PROGRAMS = (b"/bin/true", b"/usr/bin/true")
 
 LIVES = 10
 """CPython counts to eight before it turns code into its quicker form."""
-
-FORKING = 3
-"""The last of them, in which children are forked.  Each forks three times: eight are enough
-for that, too, and a child that is spawned costs half of it."""
 
 PLENTY = 0.2
 """Seconds of computing until the rehearsal is cut short, on a machine that is very slow."""
@@ -148,20 +145,17 @@ class Stage:
     def play(self) -> None:
         """Put everything in its place, and play all lives there."""
         end = time.process_time() + PLENTY
-        used = heap.used_by(lambda: self.life(forking=True))
+        used = heap.used_by(self.life)
         heap.make_room()
         spawn.renew_environment(heap.renewed)
         heap.gather(DAILY, [*(function.__code__ for function in BESIDES), *used])
-        for number in range(LIVES):
-            self.life(forking=number >= LIVES - FORKING)
+        for _ in range(LIVES):
+            self.life()
             if time.process_time() > end:
                 return
 
-    def life(self, *, forking: bool) -> None:
-        """One life of a runsv: a service with finish and a log service, told to exit.
-
-        FORKING: as it starts them, else as is quicker.
-        """
+    def life(self) -> None:
+        """One life of a runsv: a service with finish and a log service, told to exit."""
         os.fchdir(self.descriptor)
         one = warm.take_over(
             b"x", self.shown, b"runsvdir", self.area, self.handled, descriptors.END, HELD
@@ -169,7 +163,7 @@ class Stage:
         if one is None or one.log is None:
             raise FileNotFoundError
         for part in (one.service, one.log):
-            part.launch = self._stand_in(part, part.launch if forking else _spawn)
+            part.launch = self._stand_in(part, part.launch)
         one.run()
         descriptors.close_from(self.descriptor + 1)
 
@@ -201,10 +195,6 @@ def _say(commands: bytes) -> None:
     fifo = os.open(b"supervise/control", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     os.write(fifo, commands)
     os.close(fifo)
-
-
-def _spawn(file: bytes, arguments: list[bytes], _service: Service | None) -> int:
-    return spawn.spawn(file, arguments)
 
 
 def _give_up(_number: int, _frame: object) -> None:

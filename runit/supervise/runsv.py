@@ -26,7 +26,7 @@ from runit.supervise.files import Trouble
 from runit.supervise.logger import Logger
 from runit.supervise.patience import patiently
 from runit.supervise.service import QUEUE_FULL, WANT_DOWN, WANT_EXIT, WANT_UP, Service
-from runit.supervise.spawn import environment, fork, spawn
+from runit.supervise.spawn import environment, spawn, spawn_noted
 from runit.supervise.wakeup import Wakeup
 
 TYPE_CHECKING = False
@@ -80,17 +80,19 @@ class Runsv:
 
     def open(self) -> None:
         """Take possession of the service in the current directory.  Raises Trouble."""
-        orphan.boot()  # once, not in each child
+        orphan.boot()  # once, not in each logger
         service = self.service
         if os.access(b"down", os.F_OK):
             service.want = WANT_DOWN
         self._find_log()
         files.make_directory(b"")
         service.lock = files.open_lock(b"")
+        service.on_disk = not files.in_memory(service.lock)
         _lock_or_fail(service.lock)
         if self.log:
             files.make_directory(b"log/")
             self.log.lock = files.open_lock(b"log/")
+            self.log.on_disk = not files.in_memory(self.log.lock)
             if not files.take_lock(self.log.lock):
                 self._wait_for_lock(self.log.lock)
         self._adopt()
@@ -318,7 +320,7 @@ class Runsv:
         output = self.pipe[1] if self.pipe else None
         if service is None:
             return spawn(file, arguments, stdout=output)
-        return fork(file, arguments, service.enter, service.failed, stdout=output)
+        return spawn_noted(file, arguments, service.note, stdout=output)
 
 
 def _unread(pipe: int) -> int:

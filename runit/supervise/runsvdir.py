@@ -20,6 +20,7 @@ from runit.process import signals, title
 from runit.process.descriptors import close_from, fill
 from runit.process.signals import _signal
 from runit.service import watch
+from runit.supervise import merge
 from runit.supervise.patience import patiently
 from runit.supervise.places import Places
 from runit.supervise.proctitle_log import DOT_EVERY, SHORTEST, ProctitleLog
@@ -271,6 +272,14 @@ def _close_all_but(kept: int | None) -> None:
     close_from(3 if kept is None else kept + 1)
 
 
+def _take(arguments: list[bytes], option: bytes) -> bool:
+    """Whether OPTION comes first; it is taken off."""
+    if arguments[:1] != [option]:
+        return False
+    arguments.pop(0)
+    return True
+
+
 def _has_children() -> bool:
     """Whether this process was a runsvdir before."""
     try:
@@ -281,17 +290,18 @@ def _has_children() -> bool:
 
 
 def main() -> int:
-    """``runsvdir [-P] DIR [LOG]``: 0 on TERM, 111 on HUP, 1 for usage, 100 for fatal errors."""
+    """``runsvdir [-m] [-P] DIR [LOG]``: 0 on TERM, 111 on HUP, 1 for usage, 100 if fatal."""
     arguments = options.arguments()
-    new_session = arguments[:1] == [b"-P"]
-    if new_session:
-        arguments.pop(0)
+    merging = _take(arguments, b"-m")
+    new_session = _take(arguments, b"-P")
+    merging = _take(arguments, b"-m") or merging
     if not arguments:
         emit(b"usage: " + options.called_as() + b" [-P] dir\n\n")
         return USAGE
     path = arguments[0]
     who = b"runsvdir " + path
-    command = b"runsvdir " + (b"-P " if new_session else b"") + path
+    given = (b"-m " if merging else b"") + (b"-P " if new_session else b"")
+    command = b"runsvdir " + given + path
     fill()
     _close_all_but(_carried())
     environment()
@@ -299,6 +309,11 @@ def main() -> int:
     watch.load()
     if _carried() is None and not _has_children():  # which the rehearsal would take
         rehearse(b" ".join([command, *arguments[1:]]), title.area(), SIGNALS)
+    if merging:
+        try:
+            merge.offer()
+        except OSError as error:
+            complain(who, "warning", "unable to have memory merged", error=error)
     try:
         wakeup = Wakeup(SIGNALS)
     except OSError as error:

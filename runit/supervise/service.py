@@ -18,7 +18,7 @@ from runit.message import complain
 from runit.process.signals import _signal
 from runit.service import status
 from runit.service.status import DOWN, FINISH, RUN
-from runit.supervise import files, orphan
+from runit.supervise import files, mark, orphan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,8 +32,7 @@ if TYPE_CHECKING:
     Launch = Callable[[bytes, list[bytes], "Service | None"], int]
     """Starts a program, given its file and arguments; the pid.  Raises OSError.
 
-    With a Service it is the service itself: the child calls its `enter` first, and its
-    `failed` if there is no such program.
+    With a Service it is the service itself, and is noted.
     """
 
 WANT_UP, WANT_DOWN, WANT_EXIT = 0, 1, 2
@@ -90,6 +89,7 @@ class Service:
         "launch",
         "lock",
         "not_before",
+        "on_disk",
         "orphan",
         "paused",
         "pid",
@@ -117,6 +117,7 @@ class Service:
         self.not_before = 0.0
         self.control = -1
         self.lock = -1
+        self.on_disk = True  # what is in supervise/, and not in memory
         self.pipe = 0  # the inode of the one between the service and its log service
         self.orphan = -1  # a pidfd of the process, if it is not our child
         self.queue = bytearray()
@@ -147,30 +148,33 @@ class Service:
         # What keeps one from being written keeps the others: one line is enough.
         if self._pid_too:
             text = b"%d\n" % self.pid if self.pid else b""
-            if files.replace(self.who, directory + b"pid", text) != files.IN_PLACE:
+            done = files.replace(self.who, directory + b"pid", text, on_disk=self.on_disk)
+            if done != files.IN_PLACE:
                 return
             self._pid_too = False
         want = WANTED[self.want]
         text = files.describe(self.state, self.paused, self.got_term, want)
-        if files.replace(self.who, directory + b"stat", text):
+        if files.replace(self.who, directory + b"stat", text, on_disk=self.on_disk):
             want = b"u" if self.want == WANT_UP else b"d"
             text = status.record(
                 self.changed, self.pid, self.paused, want, self.got_term, self.state
             )
-            files.replace(self.who, directory + b"status", text)
+            files.replace(self.who, directory + b"status", text, on_disk=self.on_disk)
 
     # What happens to it
 
-    def adopt(self, orphan: Orphan) -> None:
+    def adopt(self, left: Orphan) -> None:
         """Go on with a process that a runsv before us started."""
-        self.pid = orphan.pid
-        self.orphan = orphan.descriptor
-        self.state = orphan.state
+        if not left.marked or orphan.enter(self.lock, left.pid, left.state, left.pipe):
+            mark.remove(left.pid)
+        self.pid = left.pid
+        self.orphan = left.descriptor
+        self.state = left.state
         self._pid_too = True  # perhaps runsv was killed before it wrote that
         self.began = time.monotonic()
-        record = orphan.record
+        record = left.record
         if record is not None:
-            if record.pid == orphan.pid:  # else runsv was killed before it said so
+            if record.pid == left.pid:  # else runsv was killed before it said so
                 self.changed = record.changed
                 self.paused = record.paused
                 self.got_term = record.got_term
@@ -343,7 +347,7 @@ class Service:
             pass
 
     def _has_scripts(self) -> bool:
-        return not self.where and not files.missing(b"control")
+        return not self.where and os.access(b"control", os.F_OK)
 
     def _run_script(self, letter: bytes) -> bool:
         """Start control/LETTER; False if there is none that could be waited for."""
@@ -424,13 +428,14 @@ class Service:
         self.short = False
         return pid
 
-    def enter(self) -> None:
-        """In the child: write down for a successor of this runsv that it was started.
+    def note(self, pid: int) -> bool:
+        """Write down for a successor of this runsv that PID was started; whether it is.
 
-        Until it is exec'd the child has the lock open, so no successor comes before.
+        Below 0: one that is marked so will be; 0: none was.  Until it is exec'd it has the
+        lock open, so no successor comes before.
         """
         state = FINISH if self.state == FINISH else RUN
-        orphan.enter(self.lock, os.getpid(), state, self.pipe)
+        return orphan.enter(self.lock, pid, state, self.pipe)
 
     def failed(self, file: bytes, error: OSError) -> None:
         """Complain that FILE cannot be started."""

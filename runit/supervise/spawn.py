@@ -1,24 +1,22 @@
 """Starting a child that sees what runit would give it, and nothing of ours.
 
 It starts with default dispositions, an empty mask, and descriptors 0 to 2 (every other
-one of ours closes itself at exec).  `spawn` neither copies this process nor lets a
-signal come between; `fork` lets the child do something first.
+one of ours closes itself at exec).  This process is not copied, and no signal comes
+between.
 """
 
 from __future__ import annotations
 
 import os
+import time
 
 from runit.process.environment import Given, given
-from runit.process.signals import _signal
-from runit.supervise.wakeup import ALWAYS
+from runit.process.signals import EVERY
+from runit.supervise import mark
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-HANDLED = (_signal.SIGCHLD, _signal.SIGTERM, *ALWAYS)
-"""Signals for which a runsv has handlers."""
 
 _environment: Given | None = None
 _mapping: Mapping[bytes, bytes] | None = None
@@ -44,16 +42,19 @@ def spawn(
     file: bytes,
     arguments: list[bytes],
     *,
+    stdin: int | None = None,
     stdout: int | None = None,
     new_session: bool = False,
 ) -> int:
     """Start FILE with ARGUMENTS (argv[0] first); returns its pid.
 
-    STDOUT is a descriptor of ours to put in place of the inherited one; NEW_SESSION is
-    setsid(2).  Raises OSError if it cannot be started: fork's errors (EAGAIN, ENOMEM) as
-    well as exec's.
+    STDIN and STDOUT are descriptors of ours to put in place of the inherited ones;
+    NEW_SESSION is setsid(2).  Raises OSError if it cannot be started: fork's errors
+    (EAGAIN, ENOMEM) as well as exec's.
     """
     actions = []
+    if stdin is not None:
+        actions.append((os.POSIX_SPAWN_DUP2, stdin, 0))
     if stdout is not None:
         actions.append((os.POSIX_SPAWN_DUP2, stdout, 1))
     return os.posix_spawn(
@@ -62,47 +63,36 @@ def spawn(
         _variables(),
         file_actions=actions,
         setsigmask=(),
+        setsigdef=EVERY,  # as they are; but the C library would ask about each first
         setsid=new_session,
     )
 
 
-def fork(
+def spawn_noted(
     file: bytes,
     arguments: list[bytes],
-    enter: Callable[[], None],
-    failed: Callable[[bytes, OSError], None],
+    note: Callable[[int], bool],
     *,
     stdin: int | None = None,
     stdout: int | None = None,
 ) -> int:
-    """As `spawn`, but the child calls ENTER first, whatever has become of this process.
+    """As `spawn`, but if this process is killed meanwhile, a successor can tell what it started.
 
-    STDIN is as STDOUT.  A FILE that cannot be exec'd is the child's own trouble: it calls
-    FAILED and exits 111.  Raises fork's OSError.
+    NOTE is called before, with what the new process will be marked with, negative (see
+    `runit.supervise.mark`), and as soon as it is there, with its pid; or with 0, if it is
+    not.  It tells whether that was written down.
     """
-    # Those for which the child would do what is this process's; the others end it, as
-    # they would after exec.
-    before = _signal.pthread_sigmask(_signal.SIG_BLOCK, HANDLED)
+    number = mark.new(time.monotonic_ns())
+    note(-number)
+    pid = 0
     try:
-        pid = os.fork()
-        if pid:
-            return pid
-        try:
-            for number in HANDLED:
-                _signal.signal(number, _signal.SIG_DFL)
-            if stdin is not None:
-                os.dup2(stdin, 0)
-            if stdout is not None:
-                os.dup2(stdout, 1)
-            enter()
-            _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
-            os.execve(file, arguments, _variables())
-        except OSError as error:
-            failed(file, error)
-        finally:
-            os._exit(111)
+        mark.put(number)
+        pid = spawn(file, arguments, stdin=stdin, stdout=stdout)
     finally:
-        _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
+        mark.remove()
+        if note(pid) and pid:
+            mark.remove(pid)
+    return pid
 
 
 def _variables() -> Mapping[bytes, bytes]:

@@ -244,14 +244,18 @@ class Tree:
             self.by_descriptor[found.fileno] = entry
             self.poll.register(found.fileno, select.POLLIN)
             return
-        control = adopt.control(entry.name)  # first: its name may go as soon as a child waits
+        # Both before the child is there, as the name may go at any moment.
+        lock, control = adopt.lock(entry.name), adopt.control(entry.name)
         try:
-            entry.pid = _wait_for_lock(entry.name)
+            entry.pid = _wait_for_lock(lock, entry.name)
         except OSError as error:
             if control >= 0:
                 os.close(control)
             self._lacks_processes(entry, error)
             return
+        finally:
+            if lock >= 0:
+                os.close(lock)
         entry.control = control
         entry.waited = True
         self.by_pid[entry.pid] = entry
@@ -300,16 +304,16 @@ def _directory(name: bytes) -> Key | None:
     return (it.st_dev, it.st_ino) if stat.S_ISDIR(it.st_mode) else None
 
 
-def _wait_for_lock(name: bytes) -> int:
-    """A child that ends when the runsv in the directory NAME has; its pid.
+def _wait_for_lock(lock: int, name: bytes) -> int:
+    """A child that ends when the runsv in the directory NAME lets go of its LOCK; its pid.
 
-    For a runsv whose pid the kernel does not tell, as in another pid namespace.
+    For a runsv whose pid the kernel does not tell, as in another pid namespace.  A LOCK
+    that could not be opened, -1, it does not wait for.
     """
     pid = os.fork()
     if pid:
         return pid
     try:
-        lock = os.open(name + adopt.LOCK, os.O_RDONLY)
         os.dup2(lock, 3)
         close_from(4)
         _signal.set_wakeup_fd(-1)

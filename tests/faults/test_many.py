@@ -65,9 +65,8 @@ def test_crashes(ours: Suite, tmp_path: Path, chance: Chance) -> None:
             command(service, "d")
         for service in services:
             wait_for(lambda service=service: stat(service) == "down")
-            # The last one may have been ended before it could say anything.
-            assert times(service / "began") + 1 >= times(service / "ended")
-            assert times(service / "began") <= times(service / "ended")
+            # Whichever the last command ended may not have come to say anything.
+            assert abs(times(service / "began") - times(service / "ended")) <= 1
             chance.count("crash", times(service / "began"))
         for process, was in zip(supervisors, before, strict=True):
             quiet(process)

@@ -22,7 +22,8 @@ RUN = {"run": "#!/bin/sh\nexec sleep 1000\n"}
 def limit(processes: Iterable[int], soft: int = MOST[0]) -> None:
     """How many descriptors PROCESSES may have from now on; those they have, they keep."""
     for process in processes:
-        resource.prlimit(process, resource.RLIMIT_NOFILE, (soft, MOST[1]))
+        with suppress(ProcessLookupError):
+            resource.prlimit(process, resource.RLIMIT_NOFILE, (soft, MOST[1]))
 
 
 def children(process: int) -> list[int]:

@@ -80,16 +80,25 @@ def runsv(ours: Suite, service: Path, *before: str, program: str = "") -> Iterat
 
 @contextmanager
 def runsvdir(
-    ours: Suite, directory: Path, *before: str, program: str = "", log: str = "", **more
+    ours: Suite,
+    directory: Path,
+    *before: str,
+    program: str = "",
+    options: tuple[str, ...] = (),
+    log: str = "",
+    **more,
 ) -> Iterator[Started]:
     """A runsvdir on DIRECTORY, started by BEFORE; it and all services are ended."""
-    words = [*before, program or ours.program("runsvdir"), str(directory), *([log] if log else [])]
+    words = [*before, program or ours.program("runsvdir"), *options, str(directory)]
+    words += [log] if log else []
     more.setdefault("env", ours.environment())
     one = Started(words, directory.parent / "errors", **more)
-    services = list(directory.iterdir()) if directory.is_dir() else []
+    services = set(directory.iterdir()) if directory.is_dir() else set()
     try:
         yield one
     finally:
+        if directory.is_dir():
+            services |= set(directory.iterdir())
         if one.process.poll() is None:
             os.kill(one.pid if before else one.process.pid, signal.SIGTERM)
         one.process.wait(30)
@@ -195,8 +204,7 @@ def test_a_control_script_for_which_there_is_no_process_is_told(
     ours: Suite, tmp_path: Path
 ) -> None:
     one = build(tmp_path / "s", {**RUN, "control/t": "#!/bin/sh\nexit 1\n"})
-    spawned = failing("clone3,vfork:error=EAGAIN:when=1")  # as the C library does it, not fork(2)
-    with runsv(ours, one, *spawned) as process:
+    with runsv(ours, one, *failing(f"{FORKS}:error=EAGAIN:when=2")) as process:
         first = wait_for(lambda: pid(one))
         command(one, "t")
         wait_for(lambda: pid(one) not in (0, first))
@@ -444,6 +452,23 @@ def test_a_service_that_has_let_go_of_its_pipe_is_taken_over_without(
 UNKNOWN = "from runit.supervise import adopt; adopt.locks = dict"
 """As where the kernel does not tell who holds a lock."""
 
+NO_ROOM = "def fails(*_, **__):\n    raise MemoryError\n"
+
+GOES = f"""{UNKNOWN}
+import os, select
+from runit.supervise import tree
+control, wait = adopt.control, tree._wait_for_lock
+def then_it_goes(name):
+    descriptor = control(name)
+    os.rename(name, b"../elsewhere")
+    return descriptor
+def then_it_ends(*given):
+    child = wait(*given)
+    select.select([os.pidfd_open(child)], [], [], 0.5)  # which it should not
+    return child
+adopt.control, tree._wait_for_lock = then_it_goes, then_it_ends
+"""
+
 
 @contextmanager
 def left_alone(ours: Suite, directory: Path) -> Iterator[int]:
@@ -465,6 +490,40 @@ def left_alone(ours: Suite, directory: Path) -> Iterator[int]:
 
 
 @pytest.mark.parametrize(
+    ("before", "why"),
+    [
+        (failing("madvise:error=EINVAL"), "invalid argument"),
+        (failing("openat:error=EACCES", paths=("/proc/self/maps",)), "access denied"),
+    ],
+    ids=["kernel", "proc"],
+)
+def test_memory_that_cannot_be_merged_is_spoken_of(
+    ours: Suite, tmp_path: Path, before: list[str], why: str
+) -> None:
+    one = build(tmp_path / "d/s", RUN)
+    with runsvdir(ours, tmp_path / "d", *before, options=("-m",)) as new:
+        wait_for(lambda: pid(one))
+        said = f"runsvdir {tmp_path}/d: warning: unable to have memory merged: {why}\n"
+        assert new.text.endswith(said)
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        ("import sys; sys.modules['ctypes'] = None", "system call not available"),
+        (f"{NO_ROOM}import ctypes; ctypes.CDLL = fails", "out of memory"),
+    ],
+    ids=["ctypes", "memory"],
+)
+def test_so_is_what_lacks_for_it(ours: Suite, tmp_path: Path, code: str, why: str) -> None:
+    one = build(tmp_path / "d/s", RUN)
+    program = spy(ours, "runsvdir", tmp_path, code)
+    with runsvdir(ours, tmp_path / "d", program=program, options=("-m",)) as new:
+        wait_for(lambda: pid(one))
+        assert f"warning: unable to have memory merged: {why}\n" in new.text
+
+
+@pytest.mark.parametrize(
     ("call", "path"),
     [
         ("openat:error=EACCES", "/proc/locks"),
@@ -483,6 +542,27 @@ def test_a_runsv_that_is_not_known_is_told_to_exit(
             wait_for(lambda: control in open_files(new.pid).values())
             (directory / "s").rename(tmp_path / "elsewhere")
             wait_for(lambda: not alive(old))
+
+
+def test_so_is_one_whose_directory_goes_just_then(ours: Suite, tmp_path: Path) -> None:
+    directory = tmp_path / "d"
+    program = spy(ours, "runsvdir", tmp_path, GOES)
+    with left_alone(ours, directory) as old, runsvdir(ours, directory, program=program):
+        wait_for(lambda: not alive(old))
+
+
+def test_one_whose_lock_cannot_be_waited_for_is_not_waited_for(ours: Suite, tmp_path: Path) -> None:
+    """Another is started, which says why it cannot be."""
+    directory = tmp_path / "d"
+    program = spy(ours, "runsvdir", tmp_path, UNKNOWN)
+    before = failing("openat:error=EACCES", paths=("s/supervise/lock",))
+    with (
+        left_alone(ours, directory) as old,
+        runsvdir(ours, directory, *before, program=program) as new,
+    ):
+        said = "runsv s: fatal: unable to lock supervise/lock: temporary failure\n"
+        wait_for(lambda: said in new.text)
+        assert alive(old)
 
 
 def test_a_runsv_that_cannot_be_told_to_exit_stays(ours: Suite, tmp_path: Path) -> None:

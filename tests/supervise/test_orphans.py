@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
+import time
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from support import Suite, alive, anyones_interpreter, build, command, needs, pid, stat, wait_for
+from support import (
+    Suite,
+    alive,
+    anyones_interpreter,
+    build,
+    command,
+    failing,
+    listening,
+    needs,
+    pid,
+    stat,
+    wait_for,
+)
 
 from runit.service import status
+from runit.supervise import mark
 from runit.supervise.adopt import locks
 
 RUN = {"run": "#!/bin/sh\nexec sleep 1000\n"}
@@ -28,7 +43,7 @@ def parent(process: int) -> int:
 def recorded(service: Path) -> int:
     """The pid when all of supervise/ says that it runs.
 
-    The status file is the last that runsv writes; the process itself writes the lock.
+    The status file is the last that runsv writes; a built-in logger itself writes the lock.
     """
     with suppress(OSError, ValueError, IndexError):
         record = status.unpack((service / "supervise/status").read_bytes())
@@ -42,6 +57,11 @@ def wanted(service: Path) -> tuple[bool, bool]:
     """What the status file, which is written last, says of down and TERM."""
     record = status.unpack((service / "supervise/status").read_bytes())
     return record.want == b"d", record.got_term
+
+
+def locks_limit(process: int) -> tuple[int, int]:
+    """RLIMIT_LOCKS, which means nothing."""
+    return resource.prlimit(process, mark.LOCKS)
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:
@@ -184,30 +204,137 @@ def test_the_built_in_logger_goes_on(ours: Suite, tmp_path: Path) -> None:
 
 
 @needs("strace")
-@pytest.mark.parametrize(
-    "files",
-    [RUN, {**RUN, "log/run": RUN["run"]}, {**RUN, "log/config": "", "log/main": None}],
-    ids=["run", "log", "built-in"],
-)
-def test_nothing_starts_twice_when_runsv_is_killed_while_it_starts_it(
-    ours: Suite, tmp_path: Path, files: dict[str, str | None]
+@pytest.mark.parametrize("start", ["exec sleep 1000", "sleep 1000 & exec sleep 1000"])
+@pytest.mark.parametrize("part", ["", "log"])
+def test_nothing_starts_twice_when_runsv_is_killed_before_it_knows_the_pid(
+    ours: Suite, tmp_path: Path, part: str, start: str
 ) -> None:
-    """It takes a second here until it is written down that there is a child."""
-    one = build(tmp_path / "d/s", files)
-    trace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=pwrite64", "-e"]
-    slowly = "inject=pwrite64:delay_enter=1000000"
-    tracer = subprocess.Popen([*trace, slowly, ours.program("runsv"), one])
+    """It takes a minute here until the pid of what was started is written down."""
+    one = build(tmp_path / "d/s", RUN)
+    there = build(one / part, {"run": f"#!/bin/sh\necho $$ >>started\n{start}\n"})
+    # Each start writes twice, and that of the log service comes first.
+    slowly = failing("pwrite64:delay_enter=60000000:when=2")
+    tracer = subprocess.Popen([*slowly, ours.program("runsv"), one])
     try:
         old = wait_for(lambda: holders(one))[0]
-        parts = [one, one / "log"] if len(files) > 1 else [one]
-        wait_for(lambda: len(children_of(old)) == len(parts))
-        before = sorted(int(child) for child in children_of(old))
+        process = int(wait_for((there / "started").read_text))
+        os.kill(old, signal.SIGKILL)
+        tracer.kill()  # which holds it still
+        wait_for(lambda: not alive(old))
+        assert (there / "supervise/lock").read_bytes().startswith(b"-")
+        with ours.runsvdir(tmp_path / "d") as top:
+            wait_for(lambda: is_held_by_a_child(one, top.pid))
+            assert wait_for(lambda: recorded(there)) == process
+            wait_for(lambda: recorded(one))
+            assert (there / "started").read_text() == f"{process}\n"
+            assert locks_limit(process) == locks_limit(os.getpid())
+            for child in children_of(process):
+                os.kill(int(child), signal.SIGKILL)
+    finally:
+        tracer.kill()
+        tracer.wait()
+
+
+@needs("strace")
+def test_what_was_to_be_started_when_runsv_was_killed_is(ours: Suite, tmp_path: Path) -> None:
+    one = build(tmp_path / "s", {"run": "#!/bin/sh\necho $$ >>started\nexec sleep 1000\n"})
+    slowly = failing("pwrite64:delay_exit=60000000:when=1")
+    tracer = subprocess.Popen([*slowly, ours.program("runsv"), one])
+    try:
+        old = wait_for(lambda: holders(one))[0]
+        wait_for(lambda: (one / "supervise/lock").read_bytes().startswith(b"-"))
+        os.kill(old, signal.SIGKILL)
+        tracer.kill()  # which holds it still
+        wait_for(lambda: not alive(old))
+        assert (one / "supervise/lock").read_bytes().startswith(b"-")
+        with ours.runsv(one):
+            process = wait_for(lambda: recorded(one))
+            assert wait_for((one / "started").read_text) == f"{process}\n"
+    finally:
+        tracer.kill()
+        tracer.wait()
+
+
+@needs("strace")
+def test_a_pid_that_could_not_be_written_down_is_found_all_the_same(
+    ours: Suite, tmp_path: Path
+) -> None:
+    one = build(tmp_path / "s", RUN)
+    fails = failing("pwrite64:error=ENOMEM:when=2")
+    tracer = subprocess.Popen([*fails, ours.program("runsv"), one])
+    try:
+        old = wait_for(lambda: holders(one))[0]
+        process = wait_for(lambda: stat(one) == "run" and pid(one))
+        os.kill(old, signal.SIGKILL)
+        tracer.wait()
+        with ours.runsv(one):
+            wait_for(lambda: listening(one))
+            assert recorded(one) == process
+    finally:
+        tracer.kill()
+        tracer.wait()
+
+
+def test_who_was_killed_is_not_taken_for_what_he_was_starting(ours: Suite, tmp_path: Path) -> None:
+    """It is marked, too, and nobody has reaped it yet."""
+    one = build(tmp_path / "s", {"run": "#!/bin/sh\necho $$ >>started\nexec sleep 1000\n"})
+    old = ours.start("runsv", one)
+    process = wait_for(lambda: recorded(one))
+    entry = (one / "supervise/lock").read_bytes().split()
+    number = mark.new(time.monotonic_ns())
+    resource.prlimit(process, mark.LOCKS, (number, mark.USUAL[1]))
+    resource.prlimit(old.pid, mark.LOCKS, (number, mark.USUAL[1]))
+    entry[0] = b"-%d" % number
+    entry[3] = b"0"
+    os.kill(old.pid, signal.SIGKILL)
+    wait_for(lambda: not alive(old.pid))
+    (one / "supervise/lock").write_bytes(b" ".join(entry).ljust(95) + b"\n")
+    with ours.runsv(one):
+        wait_for(lambda: listening(one))
+        assert recorded(one) == process
+    old.wait()
+
+
+def test_what_could_not_be_started_leaves_nothing_to_be_found(ours: Suite, tmp_path: Path) -> None:
+    one = build(tmp_path / "s", {"run": "nothing that could be run"})
+    with ours.runsv(one):
+        wait_for(lambda: (one / "supervise/lock").read_bytes().startswith(b"0 1 0 "))
+
+
+def test_a_service_keeps_nothing_that_it_was_known_by(ours: Suite, tmp_path: Path) -> None:
+    files = {**RUN, "finish": "#!/bin/sh\nexec sleep 1000\n", "log/run": RUN["run"]}
+    one = build(tmp_path / "s", files)
+    with ours.runsv(one) as runsv:
+        usual = locks_limit(os.getpid())
+        for place in (one, one / "log"):
+            assert locks_limit(wait_for(lambda place=place: recorded(place))) == usual
+        first = pid(one)
+        os.kill(first, signal.SIGKILL)
+        finish = wait_for(lambda: stat(one) == "finish" and pid(one))
+        assert locks_limit(finish) == usual
+        assert locks_limit(runsv.pid) == usual
+        os.kill(finish, signal.SIGKILL)
+
+
+@needs("strace")
+def test_the_built_in_logger_is_not_started_twice_either(ours: Suite, tmp_path: Path) -> None:
+    """It takes two seconds here until it has written down that it is there."""
+    run = "#!/bin/sh\necho $$ >>started\nexec sleep 1000\n"
+    one = build(tmp_path / "d/s", {"run": run, "log/config": "", "log/main": None})
+    lock = one / "log/supervise/lock"
+    slowly = failing("pwrite64:delay_enter=2000000", paths=(lock,), children=True)
+    tracer = subprocess.Popen([*slowly, ours.program("runsv"), one])
+    try:
+        old = wait_for(lambda: holders(one))[0]
+        wait_for(lambda: len(children_of(old)) == 2)  # or its input would end with runsv
+        before = int(children_of(old)[0])
         os.kill(old, signal.SIGKILL)
         with ours.runsvdir(tmp_path / "d") as top:
             wait_for(lambda: is_held_by_a_child(one, top.pid))
-            wait_for(lambda: ours.run("sv", "status", one).stdout.startswith((b"run", b"down")))
-            assert sorted(recorded(part) for part in parts) == before
-            assert all(alive(process) for process in before)
+            assert wait_for(lambda: recorded(one / "log")) == before
+            assert alive(before)
+            service = wait_for(lambda: recorded(one))
+            assert wait_for((one / "started").read_text) == f"{service}\n"
     finally:
         tracer.kill()
         tracer.wait()
