@@ -86,13 +86,11 @@ class Runsv:
             service.want = WANT_DOWN
         self._find_log()
         files.make_directory(b"")
-        service.lock = files.open_lock(b"")
-        service.on_disk = not files.in_memory(service.lock)
+        service.open_lock()
         _lock_or_fail(service.lock)
         if self.log:
             files.make_directory(b"log/")
-            self.log.lock = files.open_lock(b"log/")
-            self.log.on_disk = not files.in_memory(self.log.lock)
+            self.log.open_lock()
             if not files.take_lock(self.log.lock):
                 self._wait_for_lock(self.log.lock)
         self._adopt()

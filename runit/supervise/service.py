@@ -132,6 +132,11 @@ class Service:
 
     # What others see
 
+    def open_lock(self) -> None:
+        """Open supervise/lock, and see whether what is beside it is on a disk.  Raises Trouble."""
+        self.lock = files.open_lock(self.where)
+        self.on_disk = not files.in_memory(self.lock)
+
     def record(self, *, pid_too: bool = False) -> None:
         """Write supervise/stat and status, and pid where it has changed.
 

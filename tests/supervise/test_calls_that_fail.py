@@ -414,6 +414,27 @@ def test_a_process_that_cannot_be_looked_at_is_not_taken_over(
         os.kill(left, signal.SIGKILL)
 
 
+def test_nothing_is_started_while_nobody_can_tell_what_runs(ours: Suite, tmp_path: Path) -> None:
+    one = build(tmp_path / "s", {"run": "#!/bin/sh\necho $$ >>started\nexec sleep 1000\n"})
+    with ours.runsv(one) as old:
+        left = int(wait_for((one / "started").read_text))
+        wait_for(lambda: (one / "supervise/lock").read_bytes().startswith(b"%d " % left))
+        old.kill()
+        old.wait()
+    try:
+        before = failing("openat:error=EMFILE:when=2", paths=(f"/proc/{left}/stat",))
+        with runsv(ours, one, *before) as process:
+            assert process.process.wait(30) == 111
+            no = "unable to tell what runs: process cannot open more files"
+            assert process.text == f"runsv {one}: fatal: {no}\n"
+        with ours.runsv(one):
+            wait_for(lambda: stat(one) == "run")
+            assert (one / "started").read_text() == f"{left}\n"
+            assert pid(one) == left
+    finally:
+        os.kill(left, signal.SIGKILL)
+
+
 def test_what_was_wanted_is_known_if_runsv_is_killed_when_it_starts_the_service(
     ours: Suite, tmp_path: Path
 ) -> None:
@@ -487,6 +508,16 @@ def left_alone(ours: Suite, directory: Path) -> Iterator[int]:
         for place in (one, directory.parent / "elsewhere"):
             if place.exists():
                 end_service(place)
+
+
+def test_a_services_directory_that_may_not_be_entered_is_tried_again(
+    ours: Suite, tmp_path: Path
+) -> None:
+    one = build(tmp_path / "d/s", RUN)
+    before = failing("fchdir:error=EACCES:when=1", paths=(tmp_path / "d",))
+    with runsvdir(ours, tmp_path / "d", *before) as new:
+        new.said(f"runsvdir {tmp_path}/d: warning: unable to change directory to {tmp_path}/d\n")
+        wait_for(lambda: pid(one))
 
 
 @pytest.mark.parametrize(

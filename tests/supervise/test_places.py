@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support import Suite, build, end_service, needs, stat, wait_for
+from support import Suite, build, end_service, failing, needs, stat, wait_for
 
 from runit.supervise import files
 
@@ -48,6 +48,24 @@ def test_blocks_are_reserved_on_a_disk(ours: Suite, place: Path, tmp_path: Path)
         runsv.wait(30)
     reserved = (tmp_path / "trace").read_text().count("fallocate(")
     assert (reserved == 0) == is_tmpfs(place)
+
+
+@needs("strace")
+def test_a_file_system_that_reserves_nothing_will_do(
+    ours: Suite, place: Path, tmp_path: Path
+) -> None:
+    one = build(place / "s", RUN)
+    program = [*failing("fallocate:error=ENOSPC"), ours.program("runsv"), str(one)]
+    with (tmp_path / "errors").open("wb") as errors:
+        runsv = subprocess.Popen(
+            program, env=ours.environment(), stdin=subprocess.DEVNULL, stderr=errors
+        )
+    try:
+        wait_for(lambda: stat(one) == "run")
+    finally:
+        end_service(one)
+        runsv.wait(30)
+    assert (tmp_path / "errors").read_bytes() == b""
 
 
 def test_what_is_there_is_not_missing_where_newer_calls_are_refused(
