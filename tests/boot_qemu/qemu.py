@@ -29,6 +29,9 @@ STUCK = 60.0
 """Seconds of silence after which a kernel that has not come to its first program never
 will.  Some do not, where processors are emulated, and that proves nothing about inits."""
 
+AGAIN = 5.0
+"""Seconds until a key is pressed again that may not have been heard."""
+
 FIRST_PROGRAM = "Run /init as init process"
 
 PROMPT = "guest# "
@@ -243,9 +246,24 @@ class Guest:
         self.send("root\n")
         self.shell()
 
-    def shell(self, prompt: str = r"[#$] $") -> None:
-        """Wait for a shell's PROMPT, and make it one to talk to."""
-        self.expect(prompt)
+    def maintain(self) -> None:
+        """Wait for sulogin on the serial line, and press Enter until it takes it.
+
+        It drops what was typed before it had set the terminal, and asks before it does that.
+        """
+        self.expect("Press Enter for maintenance[^:]*: ")
+        end = time.monotonic() + DEADLINE
+        while True:
+            self.send("\n")
+            try:
+                return self.shell(deadline=AGAIN)
+            except Silence:
+                if time.monotonic() > end:
+                    raise
+
+    def shell(self, deadline: float = DEADLINE) -> None:
+        """Wait for a shell's prompt, and make it one to talk to."""
+        self.expect(r"[#$] $", deadline)
         self.send("exec bash --noediting --norc --noprofile\n")
         self.expect(r"bash-[0-9.]+[#$] ")
         # Split, so that the echo of the line is not taken for the prompt.
@@ -255,10 +273,12 @@ class Guest:
     def run(self, command: str, deadline: float = DEADLINE, code: int | None = 0) -> str:
         """Run COMMAND in the guest's shell; what it said, on either output.
 
-        It must end with CODE, unless that is None.
+        It must end with CODE, unless that is None.  The kernel and process 1 may talk in
+        between at any time, also before the next prompt.
         """
         self.send(f"{{ {command}\n}} 2>&1; printf '\\nended:%d:\\n' $?\n")
-        found = self.expect(r"(?s)(.*?)\n?\nended:([0-9]+):\n" + PROMPT, deadline)
+        found = self.expect(r"(?s)(.*?)\n?\nended:([0-9]+):\n", deadline)
+        self.expect(PROMPT, deadline)
         said, ended = found.group(1), int(found.group(2))
         assert code in (None, ended), f"{command}: {ended}\n{said}"
         return said

@@ -8,9 +8,7 @@ from guests import Boot, comes_back, pid
 def test_single_on_the_command_line_asks_on_the_console(boot: Boot) -> None:
     guest = boot("debian", "single")
     guest.expect(r"enter stage: /etc/runit/2\n")
-    guest.expect("Press Enter for maintenance[^:]*: ")
-    guest.send("\n")
-    guest.shell()
+    guest.maintain()
     guest.until("sv status sulogin", "^run: ")
     guest.run("! pgrep -x sshd")
     assert guest.run("runlevel") == "N single"
@@ -26,9 +24,7 @@ def test_without_a_stage_1_there_is_a_shell_on_the_console(boot: Boot) -> None:
     guest.expect(r"enter stage: /etc/runit/3\n")
     guest.expect("reboot: Restarting system")
     guest.expect("booting")
-    guest.expect("Press Enter for maintenance[^:]*: ")
-    guest.send("\n")
-    guest.shell()
+    guest.maintain()
     guest.run("mount -o remount,rw / && mv /etc/runit/1.aside /etc/runit/1")
     guest.send("sync; exec reboot -f\n")
     guest.login()
