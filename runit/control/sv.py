@@ -22,6 +22,9 @@ from runit.service.status import Status
 SECONDS = 7
 """How long to wait for the effect of a command, by default."""
 
+MANY = 500
+"""Services that are asked for their status by more than one process."""
+
 
 class Wrong(Exception):
     """A wrong command line."""
@@ -67,8 +70,7 @@ def main() -> int:
     if request.command.letters:
         _control(request, places, report)
     else:
-        for name in request.names:
-            _status(name, places, report)
+        _statuses(request.names, places, report)
     report.flush()
     if not script:
         return min(report.failed, MOST_FAILED)
@@ -120,6 +122,21 @@ def _places() -> Places:
             return places
         posix.close(places.origin)
         posix.open("/dev/null", posix.O_RDWR)
+
+
+def _statuses(names: list[bytes], places: Places, report: Report) -> None:
+    """Report on services and their log services."""
+
+    def ask(names: list[bytes], report: Report) -> None:
+        for name in names:
+            _status(name, places, report)
+
+    if len(names) < MANY:
+        ask(names, report)
+    else:
+        from runit.control.parts import ask_all  # not a cost of those who ask few
+
+        ask_all(names, ask, report)
 
 
 def _status(name: bytes, places: Places, report: Report) -> None:
