@@ -1,4 +1,4 @@
-"""Ask many services by as many processes as there are processors.
+"""Ask many services by several processes, where there are as many processors.
 
 A child asks its part of them, and tells through a pipe what would be printed.  A part
 that is not as simple as that, or of which nothing is heard, is left to the parent,
@@ -38,9 +38,9 @@ class Aside(Report):
         raise NotSimple(parts, error)
 
     def told(self) -> bytes:
-        """For `_join`."""
+        """For `_join`: not `state`, which is an init script's, who asks one service only."""
         text = b"".join(self._pieces)
-        return b"%d %d %d\n%b" % (self.failed, self.state, len(text), text)
+        return b"%d %d\n%b" % (self.failed, len(text), text)
 
 
 def ask_all(names: list[bytes], ask: Ask, report: Report) -> None:
@@ -75,6 +75,7 @@ def _fork(names: list[bytes], ask: Ask) -> tuple[int, int] | None:
         return None
     if process == 0:
         try:
+            posix.close(read)  # or we would wait for ourselves if the parent is gone
             aside = Aside()
             ask(names, aside)
             text = aside.told()
@@ -99,10 +100,9 @@ def _join(process: int, pipe: int, report: Report) -> bool:
     head, whole, text = b"".join(blocks).partition(b"\n")
     if not whole:
         return False
-    failed, state, size = map(int, head.split())
+    failed, size = map(int, head.split())
     if len(text) != size:
         return False
     report.failed += failed
-    report.state = state
     report.add(text)
     return True

@@ -23,7 +23,7 @@ SECONDS = 7
 """How long to wait for the effect of a command, by default."""
 
 MANY = 500
-"""Services that are asked for their status by more than one process."""
+"""Services that are asked for their status by more than one process: two parts.LEAST."""
 
 
 class Wrong(Exception):

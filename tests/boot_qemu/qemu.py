@@ -34,6 +34,9 @@ AGAIN = 5.0
 
 FIRST_PROGRAM = "Run /init as init process"
 
+SHELL = r"[#$] $"
+"""The prompt of any shell."""
+
 PROMPT = "guest# "
 
 
@@ -244,10 +247,11 @@ class Guest:
         """Wait for the prompt on the serial line, and log in as root."""
         self.expect(r"login: ")
         self.send("root\n")
-        self.shell()
+        self.expect(SHELL)
+        self.talk()
 
     def maintain(self) -> None:
-        """Wait for sulogin on the serial line, and press Enter until it takes it.
+        """Wait for sulogin on the serial line, and press Enter until there is its shell.
 
         It drops what was typed before it had set the terminal, and asks before it does that.
         """
@@ -256,14 +260,15 @@ class Guest:
         while True:
             self.send("\n")
             try:
-                return self.shell(deadline=AGAIN)
+                self.expect(SHELL, AGAIN)
+                break
             except Silence:
                 if time.monotonic() > end:
                     raise
+        self.talk()
 
-    def shell(self, deadline: float = DEADLINE) -> None:
-        """Wait for a shell's prompt, and make it one to talk to."""
-        self.expect(r"[#$] $", deadline)
+    def talk(self) -> None:
+        """Make the shell that has shown its prompt one to talk to."""
         self.send("exec bash --noediting --norc --noprofile\n")
         self.expect(r"bash-[0-9.]+[#$] ")
         # Split, so that the echo of the line is not taken for the prompt.
@@ -276,9 +281,10 @@ class Guest:
         It must end with CODE, unless that is None.  The kernel and process 1 may talk in
         between at any time, also before the next prompt.
         """
+        end = time.monotonic() + deadline
         self.send(f"{{ {command}\n}} 2>&1; printf '\\nended:%d:\\n' $?\n")
         found = self.expect(r"(?s)(.*?)\n?\nended:([0-9]+):\n", deadline)
-        self.expect(PROMPT, deadline)
+        self.expect(PROMPT, end - time.monotonic())
         said, ended = found.group(1), int(found.group(2))
         assert code in (None, ended), f"{command}: {ended}\n{said}"
         return said

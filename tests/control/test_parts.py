@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import select
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from fakes import down, masked, up
-from support import Suite, failing, needs
+from support import DEADLINE, Suite, failing, needs
 
 from runit.control import parts
 from runit.control.report import Report
 from runit.control.sv import MANY
+
+PROCESSORS = len(os.sched_getaffinity(0))
 
 NAMES = [f"{number % 7}" for number in range(3 * MANY)]
 """Whose services say something else each, so the order shows."""
@@ -61,10 +65,56 @@ def test_a_warning_comes_where_it_belongs(
     ours: Suite, services: dict[str, bytes], tmp_path: Path
 ) -> None:
     (tmp_path / "5/down").symlink_to("down")
-    names = [*["0"] * (2 * MANY), "5", "0"]
-    done = ours.run("sv", "status", *names, env=ours.environment(SVDIR=str(tmp_path)), cwd=tmp_path)
-    assert done.stderr == b"warning: unable to stat 5/down: symbolic link loop\n"
-    assert masked(done.stdout).startswith(services["0"] * (2 * MANY))
+    before = [*["0"] * MANY, *["1"] * MANY]
+    words = [ours.program("sv"), "status", *before, "5", "2", "3"]
+    environment = ours.environment(SVDIR=str(tmp_path))
+    together = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    output = subprocess.run(words, env=environment, timeout=60, **together).stdout
+    lines = [services[name] for name in before]
+    lines += [b"warning: unable to stat 5/down: symbolic link loop\n\n"]
+    assert masked(output) == b"".join([*lines, services["2"], services["3"]])
+
+
+@needs("strace")
+@pytest.mark.skipif(PROCESSORS < 2, reason="there is one processor, and nobody to help")
+@pytest.mark.parametrize("number", [1, MANY - 1, MANY, 3 * MANY])
+def test_so_many_processes_ask(
+    ours: Suite, services: dict[str, bytes], tmp_path: Path, number: int
+) -> None:
+    trace = ["strace", "-qq", "-o", str(tmp_path / "trace"), "-e", "trace=clone,clone3,fork,vfork"]
+    words = [*trace, ours.program("sv"), "status", *["0"] * number]
+    environment = ours.environment(SVDIR=str(tmp_path))
+    subprocess.run(words, env=environment, stdout=subprocess.DEVNULL, check=True, timeout=60)
+    helpers = (tmp_path / "trace").read_text().count("clone")
+    assert helpers == (0 if number < MANY else min(PROCESSORS, number // parts.LEAST) - 1)
+
+
+@pytest.mark.parametrize("limit", [5, 6, 7, 8])
+def test_those_who_help_need_no_more_descriptors(
+    ours: Suite, services: dict[str, bytes], tmp_path: Path, limit: int
+) -> None:
+    limited = ["sh", "-c", f'ulimit -n {limit}; exec "$@"', "sh", ours.program("sv")]
+    environment = ours.environment(SVDIR=str(tmp_path))
+    words = [*limited, "status", *["0"] * (3 * MANY)]
+    output = subprocess.run(words, env=environment, stdout=subprocess.PIPE, timeout=60).stdout
+    assert masked(output) == services["0"] * (3 * MANY)
+
+
+@pytest.mark.usefixtures("services")
+def test_nobody_is_left_where_it_was_ended(ours: Suite, tmp_path: Path) -> None:
+    """As by ``| head``: what is told by those who help is more than a pipe holds."""
+    (tmp_path / "5/down").symlink_to("down")
+    names = ["./5", *["./" * 100 + "0"] * (4 * MANY)]
+    unread, output = os.pipe()
+    there, held = os.pipe()  # by whoever is left
+    os.close(unread)
+    words = [ours.program("sv"), "status", *names]
+    process = subprocess.Popen(words, cwd=tmp_path, stdout=output, stderr=output, pass_fds=[held])
+    os.close(output)
+    os.close(held)
+    with open(there, "rb", buffering=0) as ends:
+        assert process.wait(60) == -signal.SIGPIPE
+        assert select.select([ends], [], [], DEADLINE)[0]
 
 
 @needs("strace")
@@ -98,7 +148,7 @@ def trouble(_: parts.Aside) -> bytes:
 
 @pytest.mark.parametrize(
     "told",
-    [nothing, lambda _: b"0 0 100\nrun: 0: ", lambda _: b"0 0 ", trouble],
+    [nothing, lambda _: b"0 100\nrun: 0: ", lambda _: b"0 ", trouble],
     ids=["nothing", "a part", "a part of the first line", "trouble"],
 )
 def test_what_a_child_did_not_tell_is_asked_again(
@@ -134,7 +184,6 @@ def test_each_is_asked_once(monkeypatch: pytest.MonkeyPatch, processors: int) ->
         for name in names:
             report.add(name)
         report.failed += 1
-        report.state = 1
 
     names = [b"%d " % number for number in range(10 * parts.LEAST + 9)]
     report = Report()

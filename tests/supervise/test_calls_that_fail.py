@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -432,7 +432,8 @@ def test_nothing_is_started_while_nobody_can_tell_what_runs(ours: Suite, tmp_pat
             assert (one / "started").read_text() == f"{left}\n"
             assert pid(one) == left
     finally:
-        os.kill(left, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(left, signal.SIGKILL)
 
 
 def test_what_was_wanted_is_known_if_runsv_is_killed_when_it_starts_the_service(

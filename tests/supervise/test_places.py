@@ -51,11 +51,14 @@ def test_blocks_are_reserved_on_a_disk(ours: Suite, place: Path, tmp_path: Path)
 
 
 @needs("strace")
-def test_a_file_system_that_reserves_nothing_will_do(
-    ours: Suite, place: Path, tmp_path: Path
+@pytest.mark.parametrize("error", ["ENOSPC", "EOPNOTSUPP"])
+def test_blocks_that_cannot_be_reserved_are_done_without(
+    ours: Suite, place: Path, tmp_path: Path, error: str
 ) -> None:
+    if is_tmpfs(place):
+        pytest.skip("nothing is reserved in memory")
     one = build(place / "s", RUN)
-    program = [*failing("fallocate:error=ENOSPC"), ours.program("runsv"), str(one)]
+    program = [*failing(f"fallocate:error={error}"), ours.program("runsv"), str(one)]
     with (tmp_path / "errors").open("wb") as errors:
         runsv = subprocess.Popen(
             program, env=ours.environment(), stdin=subprocess.DEVNULL, stderr=errors
