@@ -1,9 +1,9 @@
 """Wait until services have done what they were told.
 
-All are waited for at once.  After some short naps, more of them for many services,
-nothing is done until the kernel tells that something has happened; a ./check that has
-not agreed is asked again with every new record and at growing intervals.  See sv(8),
-Waiting.
+All are waited for at once.  After a few naps, which are short unless services are
+many, nothing is done until the kernel tells that something has happened; a ./check
+that has not agreed is asked again with every new record and at growing intervals.
+See sv(8), Waiting.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ NAPS = (0.0005, 0.001, 0.001, 0.002, 0.002, 0.004)
 """Seconds to sleep before inotify is loaded: what takes effect at once needs none."""
 
 TOGETHER = 16
-"""So many more services, and there are naps for as much longer; and not all of them are
-looked at after each, which would keep a processor from those who obey."""
+"""So many more services, and naps are longer by their length: else looking at all of them
+would keep a processor from those who obey."""
 
 
 class Wait:
@@ -59,17 +59,14 @@ class Wait:
         With each name comes when the service had changed last, before it was told.
         """
         self._pending = dict.fromkeys(Service(name, before) for name, before in told)
-        many = len(told) >= TOGETHER
-        if not many or self._command.letters == CHECK:
+        if len(told) < TOGETHER or self._command.letters == CHECK:
             self._look(self._pending)
-        end = time.monotonic() + sum(NAPS) * (1 + len(self._pending) / TOGETHER)
-        naps = iter(NAPS)
-        while self._pending and (left := min(end, self._deadline) - time.monotonic()) > 0:
-            time.sleep(min(next(naps, NAPS[-1]), left))
-            if many:
-                self._look_in_turn()
-            else:
-                self._look(self._pending)
+        for nap in NAPS:
+            left = self._deadline - time.monotonic()
+            if not self._pending or left <= 0:
+                break
+            time.sleep(min(nap * (1 + len(self._pending) / TOGETHER), left))
+            self._look(self._pending)
         if self._pending:
             records = self._command.letters != b"x"
             self._events = Events(self._pending, self._places, self._report, records=records)
@@ -85,14 +82,6 @@ class Wait:
         for service in list(services):
             if service in self._pending:
                 self._look_at(service)
-        self._report.flush()
-
-    def _look_in_turn(self) -> None:
-        """Look at services as they were told, up to one that is not ready: nor are the others."""
-        for service in list(self._pending):
-            self._look_at(service)
-            if service in self._pending and service.check is None:
-                break
         self._report.flush()
 
     def _look_at(self, service: Service) -> None:

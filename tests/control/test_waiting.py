@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from fakes import Fake, down, finishing, masked, record, up
-from support import Suite, needs, open_files, wait_for
+from support import Suite, open_files, wait_for
 
 from runit.control.waiting import TOGETHER
 from runit.launchers import BIN, interpreter, write
@@ -137,29 +137,6 @@ def test_so_is_each_of_many_though_the_first_is_late(suite: Suite, fake, tmp_pat
         line = masked(process.stdout.readline())
         assert line == b"ok: run: " + name.encode() + b": (pid N) Ns\n"
     assert result(process) == (0, b"")
-
-
-@needs("strace")
-def test_of_many_only_those_are_looked_at_that_may_be_ready(
-    ours: Suite, fake, tmp_path: Path
-) -> None:
-    """In what is left of a second when they have been told: the first again and again."""
-    services = [fake(f"s{number:02}", down()) for number in range(2 * TOGETHER)]
-    trace = ["strace", "-qq", "-o", str(tmp_path / "trace"), "-e", "trace=chdir"]
-    words = [
-        *trace,
-        ours.program("sv"),
-        "-w",
-        "0",
-        "start",
-        *(one.directory.name for one in services),
-    ]
-    environment = ours.environment(SVDIR=str(tmp_path))
-    done = subprocess.run(words, env=environment, stdout=subprocess.PIPE, timeout=60)
-    assert done.returncode == len(services)
-    looks = (tmp_path / "trace").read_text()
-    # Told, asked when the kernel is to tell of changes, in the end, and once a second.
-    assert looks.count(f'/{services[-1].directory.name}"') <= 7
 
 
 def test_what_is_not_reached_in_time_is_told_in_order(sv, fake) -> None:
