@@ -138,6 +138,24 @@ def test_without_help_all_are_asked(
     assert masked(done.stdout) == b"".join(services[name] for name in NAMES)
 
 
+class Ask:
+    """Says of each service its name, and counts each part as a failure.
+
+    asked  those that the process has asked in which this was made
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[bytes] = []
+        self._process = os.getpid()
+
+    def __call__(self, names: list[bytes], report: Report) -> None:
+        if os.getpid() == self._process:
+            self.asked.extend(names)
+        for name in names:
+            report.add(name)
+        report.failed += 1
+
+
 def nothing(_: parts.Aside) -> bytes:
     os._exit(0)
 
@@ -156,38 +174,21 @@ def test_what_a_child_did_not_tell_is_asked_again(
 ) -> None:
     monkeypatch.setattr(parts, "_processors", lambda: 3)
     monkeypatch.setattr(parts.Aside, "told", told)
-    mine = os.getpid()
-    asked = []
-
-    def ask(names: list[bytes], report: Report) -> None:
-        if os.getpid() == mine:
-            asked.extend(names)
-        for name in names:
-            report.add(name)
-
+    ask = Ask()
     names = [b"%d " % number for number in range(3 * parts.LEAST)]
     report = Report()
     parts.ask_all(names, ask, report)
-    assert asked == names
+    assert ask.asked == names
     assert report._pieces == names
 
 
 @pytest.mark.parametrize("processors", [1, 2, 3, 100])
 def test_each_is_asked_once(monkeypatch: pytest.MonkeyPatch, processors: int) -> None:
     monkeypatch.setattr(parts, "_processors", lambda: processors)
-    mine = os.getpid()
-    asked = []
-
-    def ask(names: list[bytes], report: Report) -> None:
-        if os.getpid() == mine:
-            asked.extend(names)
-        for name in names:
-            report.add(name)
-        report.failed += 1
-
+    ask = Ask()
     names = [b"%d " % number for number in range(10 * parts.LEAST + 9)]
     report = Report()
     parts.ask_all(names, ask, report)
     assert b"".join(report._pieces) == b"".join(names)
     assert report.failed == min(processors, 10)
-    assert len(asked) == -(-len(names) // min(processors, 10))
+    assert len(ask.asked) == -(-len(names) // min(processors, 10))
